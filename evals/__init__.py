@@ -1,0 +1,1 @@
+"""Measures: retrieval, grounding. Knows the system only as plain values and callables."""

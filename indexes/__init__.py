@@ -1,0 +1,1 @@
+"""Documents -> chunks -> segments -> generations: where text is found again."""

@@ -1,0 +1,93 @@
+"""The values that go into and come out of a search."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from connectors.documents import Anchor
+
+System = Literal["hybrid", "lexical", "dense"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them."""
+
+    text: str
+    readers: frozenset[str]
+    sources: tuple[str, ...] | None = None
+    k: int = 10
+    system: System = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How hits are scored. Applied at query time: a change needs no new generation.
+
+    ``candidates``: how many of each leg are fused. ``dense_weight`` in [0, 1], the rest is lexical.
+    ``title_boost``, ``heading_boost``: how often a term there counts. ``k1``, ``b``: BM25.
+    """
+
+    candidates: int = 100
+    dense_weight: float = 0.5
+    title_boost: float = 2.0
+    heading_boost: float = 2.0
+    k1: float = 1.2
+    b: float = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What each leg gave: BM25 (0 and up), cosine (-1 to 1). None where the leg did not take part."""
+
+    lexical: float | None
+    dense: float | None
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found. ``text == revision's text[start:end]``; ``headings`` outermost first.
+
+    ``anchors`` are those that overlap the chunk. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    """
+
+    rank: int
+    chunk: str
+    document: str
+    revision: str
+    start: int
+    end: int
+    title: str
+    headings: tuple[str, ...]
+    anchors: tuple[Anchor, ...]
+    link: str | None
+    modified: str | None
+    text: str
+    score: float
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hits, best first, with the generation that gave them.
+
+    ``idf`` maps each analysed term of the question to its BM25 idf over the readable rows alone.
+    ``rows`` is how many chunks were readable at all.
+    """
+
+    hits: tuple[Hit, ...]
+    generation: str
+    idf: Mapping[str, float]
+    rows: int
+
+
+class Index(Protocol):
+    """Holds chunks and finds them again. Every one passes ``indexes.testing.IndexContract``. Laws:
+
+    - ``search`` gives at most ``query.k`` hits, best first, ties by chunk id.
+    - ``search`` never gives, counts or scores a chunk that ``query.readers`` may not read.
+    - writing twice is writing once; dropping an unknown document is no error.
+    """
+
+    def search(self, query: Query) -> Found: ...
