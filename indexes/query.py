@@ -73,13 +73,14 @@ class Found:
     """Hits, best first, with the generation that gave them.
 
     ``idf`` maps each analysed term of the question to its BM25 idf over the readable rows alone.
-    ``rows`` is how many chunks were readable at all.
+    ``rows`` is how many chunks were readable at all, ``sources`` the names of the sources they are of.
     """
 
     hits: tuple[Hit, ...]
     generation: str
     idf: Mapping[str, float]
     rows: int
+    sources: tuple[str, ...] = ()
 
 
 class Index(Protocol):

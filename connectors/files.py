@@ -1,0 +1,218 @@
+"""Local folders and single files as a source."""
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from connectors.errors import AccessDenied, SourceMisconfigured, SourceUnavailable, UnreadableDocument
+from connectors.items import Item, Raw
+from connectors.parsing.failures import failure
+
+_LOCAL = ("file", "local")
+_NOT_SEEN = "a file that was there when the source was listed is gone: the next index run notices it"
+
+
+class Files:
+    """Lists a folder (or one file) and reads its files.
+
+    - The id of a file is its path below the root, POSIX, NFC; of a single file, its name. Bytes that are
+      no UTF-8 are written ``%XX``. Names of one folder that would get the same id all survive: the one
+      whose name is the id itself keeps it (else the first by bytes), the others get ``~`` and 8 hex
+      digits of their name's SHA-256.
+    - ``include`` and ``exclude``: globs against the id, case-insensitive, ``**`` for any depth with none;
+      exclude wins. Names that start with a dot are hidden and left out, folders with all they hold.
+    - A link to a file counts when that file lies inside the root and is not hidden; links to folders are
+      not followed: inside the root their files are listed at their own place. Sockets, pipes and devices
+      are left out.
+    - A file over ``max_bytes`` is listed, and refused when fetched, so that it is reported.
+
+    Raises:
+        SourceMisconfigured: a URL of another protocol, or a glob that is none.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        readers: Sequence[str],
+        include: Sequence[str] = ("**/*",),
+        exclude: Sequence[str] = ("**/~$*",),
+        max_bytes: int = 100_000_000,
+    ) -> None:
+        self._root = os.path.abspath(_local(os.fspath(path)))
+        self._readers = tuple(readers)
+        self._include = _globs(include)
+        self._exclude = _globs(exclude)
+        self._max_bytes = max_bytes
+        self._paths: dict[str, str] = {}
+
+    def list(self) -> Iterator[Item]:
+        """Yield each file, sorted by name within its folder.
+
+        Raises:
+            SourceUnavailable: the root is missing, or the disk fails; also half-way.
+            AccessDenied: a folder may not be listed: what it holds must not be taken for deleted.
+        """
+        self._paths.clear()
+        try:
+            before = os.stat(self._root)
+            if stat.S_ISDIR(before.st_mode):
+                yield from self._folder(self._root, "")
+                self._still_there(before)
+            else:
+                yield from self._file(self._root, _readable(os.path.basename(self._root)))
+        except PermissionError as error:
+            raise AccessDenied(
+                f"no right to list {_readable(str(error.filename))}",
+                hint="give the right to read it, or leave it out by naming a narrower path",
+            ) from error
+        except OSError as error:
+            raise SourceUnavailable(
+                f"cannot list {_readable(self._root)}: {error.strerror or error}",
+                hint="check that the path exists and that its disk is mounted",
+            ) from error
+
+    def fetch(self, item: Item) -> Raw:
+        """Return the bytes of a listed file.
+
+        Raises:
+            UnreadableDocument: ``too_large``, ``vanished``, or ``denied``.
+            SourceUnavailable: the disk fails.
+        """
+        path = self._path_of(item)
+        try:
+            with open(path, "rb") as file:
+                about = os.fstat(file.fileno())
+                # One byte more than allowed shows a file that has grown since it was measured.
+                data = b"" if about.st_size > self._max_bytes else file.read(self._max_bytes + 1)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN) from error
+        except PermissionError as error:
+            hint = "give the right to read the file, or leave it out with `exclude`"
+            raise UnreadableDocument(f"no right to read {item.id}", reason="denied", hint=hint) from error
+        except OSError as error:
+            raise SourceUnavailable(
+                f"cannot read {item.id}: {error.strerror}", hint="check the disk"
+            ) from error
+        if about.st_size > self._max_bytes or len(data) > self._max_bytes:
+            raise failure("too_large", f"{item.id} has more than {self._max_bytes} bytes")
+        modified = datetime.fromtimestamp(about.st_mtime_ns // 1_000_000_000, UTC).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        )
+        return Raw(item=item.id, data=data, name=item.id.rsplit("/", 1)[-1], modified=modified)
+
+    def _path_of(self, item: Item) -> str:
+        if item.id not in self._paths:
+            for _ in self.list():
+                if item.id in self._paths:
+                    break
+        if item.id not in self._paths:
+            raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN)
+        return self._paths[item.id]
+
+    def _folder(self, folder: str, prefix: str) -> Iterator[Item]:
+        # os rather than fsspec: its listing rounds times to floats and hides which folder was refused.
+        with os.scandir(folder) as scan:
+            entries = {os.fsencode(entry.name): entry for entry in scan if not entry.name.startswith(".")}
+        for raw_name, name in _ids(entries).items():
+            entry = entries[raw_name]
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._folder(entry.path, f"{prefix}{name}/")
+                elif not entry.is_symlink() or self._inside(entry.path):
+                    yield from self._file(entry.path, prefix + name)
+            except FileNotFoundError:
+                # Deleted while we looked: the next entry; a root that goes is noticed at the end.
+                continue
+
+    def _file(self, path: str, name: str) -> Iterator[Item]:
+        about = os.stat(path)
+        if stat.S_ISREG(about.st_mode) and self._wanted(name):
+            self._paths[name] = path
+            yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", self._readers, about.st_size)
+
+    def _wanted(self, name: str) -> bool:
+        return any(glob.fullmatch(name) for glob in self._include) and not any(
+            glob.fullmatch(name) for glob in self._exclude
+        )
+
+    def _inside(self, path: str) -> bool:
+        """Say whether a link leads to a place below the root that is not hidden."""
+        root, target = Path(self._root).resolve(), Path(path).resolve()
+        return target.is_relative_to(root) and not any(
+            part.startswith(".") for part in target.relative_to(root).parts
+        )
+
+    def _still_there(self, before: os.stat_result) -> None:
+        after = os.stat(self._root)
+        if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
+            raise SourceUnavailable(
+                f"{_readable(self._root)} was replaced while it was listed", hint="try again"
+            )
+
+
+def _local(path: str) -> str:
+    from fsspec.core import split_protocol
+
+    protocol, rest = split_protocol(path)
+    if protocol is not None and protocol not in _LOCAL:
+        raise SourceMisconfigured(
+            f"`{protocol}://` cannot be read yet: {path}", hint="give the path of a local folder or file"
+        )
+    return str(rest)
+
+
+def _readable(name: str) -> str:
+    """Return a name as text: bytes that are no UTF-8 as ``%XX``, NFC."""
+    text = "".join(f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char for char in name)
+    return unicodedata.normalize("NFC", text)
+
+
+def _ids(names: dict[bytes, "os.DirEntry[str]"]) -> dict[bytes, str]:
+    """Return the name that each entry of one folder gets in ids, in the order of the entries' bytes."""
+    given: dict[bytes, str] = {}
+    taken: set[str] = set()
+    exact_first = sorted(names, key=lambda name: (_readable(os.fsdecode(name)) != os.fsdecode(name), name))
+    for name in exact_first:
+        text = _readable(os.fsdecode(name))
+        given[name] = f"{text}~{hashlib.sha256(name).hexdigest()[:8]}" if text in taken else text
+        taken.add(given[name])
+    return dict(sorted(given.items()))
+
+
+def _globs(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(_expression(pattern), re.IGNORECASE | re.DOTALL) for pattern in patterns)
+
+
+def _expression(pattern: str) -> str:
+    """Return a glob as a regular expression over whole ids."""
+    parts = [part for part in unicodedata.normalize("NFC", pattern).split("/") if part not in ("", ".")]
+    if not parts or ".." in parts:
+        raise SourceMisconfigured(f"not a pattern below the root: {pattern!r}", hint="for example `**/*.pdf`")
+    words: list[str] = []
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        if part == "**":
+            # Repeating it says nothing new, and would make matching slow.
+            if not (place and parts[place - 1] == "**" and not last):
+                words.append(".*" if last else "(?:.*/)?")
+        else:
+            words.append(_segment(part) + ("" if last else "/"))
+    return "".join(words)
+
+
+def _segment(part: str) -> str:
+    sets = re.split(r"(\[!?[^\]]+\])", part)
+    words = []
+    for piece in sets:
+        if len(piece) > 2 and piece.startswith("[") and piece.endswith("]"):
+            body = piece[1:-1].replace("\\", "\\\\").replace("^", "\\^").replace("[", "\\[")
+            words.append("[^/" + body[1:] + "]" if body.startswith("!") else "[" + body + "]")
+        else:
+            words.append(re.sub(r"(?:\\\*)+", "[^/]*", re.escape(piece)).replace("\\?", "[^/]"))
+    return "".join(words)

@@ -1,0 +1,140 @@
+"""Bytes -> documents: which reader reads what, and where every foreign error ends."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from connectors.documents import Document, Parsed, Unreadable
+from connectors.errors import UnreadableDocument
+from connectors.items import Raw
+from connectors.parsing import sniff
+from connectors.parsing.archive import read_archive
+from connectors.parsing.draft import Draft
+from connectors.parsing.failures import HINTS, failure, unreadable
+from connectors.parsing.mail import read_mail
+from connectors.parsing.other import Ocr, read_other, read_pdf, read_plainly
+from connectors.parsing.plain import read_separated, read_text
+from connectors.parsing.sheets import read_sheets
+from connectors.parsing.slides import read_slides
+from connectors.parsing.web import read_html, read_markdown
+from connectors.parsing.word import read_word
+
+DEEPEST = 3
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_STRUCTURED: dict[str, tuple[Callable[[bytes], Draft], str]] = {
+    "docx": (read_word, _OFFICE + "wordprocessingml.document"),
+    "xlsx": (read_sheets, _OFFICE + "spreadsheetml.sheet"),
+    "pptx": (read_slides, _OFFICE + "presentationml.presentation"),
+}
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|\u202e")
+
+_Outcome = tuple[tuple[Document, ...], tuple[Unreadable, ...]]
+
+
+def parse(raw: Raw, *, ocr: Ocr = "auto") -> Parsed:
+    """Return the documents in one item's bytes, the item itself first, then its members, and what failed.
+
+    The same bytes give the same documents from run to run and from machine to machine, up to OCR: with
+    ``auto``, pictures of text are read where tesseract's models are installed. Members lie at most
+    three deep (a file in a zip in a mail is two). Never raises for what the bytes hold; an item that
+    gives no text is reported in ``unreadable`` with one of the reasons of ``failures``.
+    """
+    documents, failed = _parse(raw, ocr, 0)
+    return Parsed(documents, failed)
+
+
+def _parse(raw: Raw, ocr: Ocr, depth: int) -> _Outcome:
+    try:
+        draft, members, refused = _read(raw, ocr)
+        documents, failed = _kept(draft, raw), refused
+        if draft is not None and not documents and not members:
+            raise failure("empty", "no text")
+    except UnreadableDocument as error:
+        return (), (Unreadable(raw.item, error.reason, error.hint),)
+    except MemoryError:
+        return (), (unreadable(raw.item, "out_of_memory"),)
+    except RecursionError:
+        return (), (unreadable(raw.item, "too_large"),)
+    except Exception as error:
+        # The format libraries raise whatever their authors never met: recorded here, by its name.
+        hint = f"{HINTS['damaged']} ({type(error).__name__})"
+        return (), (Unreadable(raw.item, "damaged", hint),)
+    for member in _named_apart(raw.item, members):
+        if depth >= DEEPEST:
+            failed = (*failed, unreadable(member.item, "too_large"))
+            continue
+        inner = _parse(replace(member, link=raw.link, modified=raw.modified), ocr, depth + 1)
+        documents, failed = documents + inner[0], failed + inner[1]
+    return documents, failed
+
+
+def _read(raw: Raw, ocr: Ocr) -> tuple[Draft | None, tuple[Raw, ...], tuple[Unreadable, ...]]:
+    """Return what the item itself says (None for a bare container), its members, and those refused."""
+    if not raw.data.strip():
+        raise failure("empty", "no bytes")
+    kind = sniff.format_of(raw)
+    if kind == "locked":
+        raise failure("locked", "an encrypted office file")
+    if kind == "zip":
+        members, refused = read_archive(raw.data, raw.item)
+        return None, members, refused
+    if kind == "mail":
+        draft, members = read_mail(raw.data, raw.item)
+        return draft, members, ()
+    return _read_one(raw, kind, ocr), (), ()
+
+
+def _read_one(raw: Raw, kind: str, ocr: Ocr) -> Draft:
+    found = _CHARSET.search(raw.media_type or "")
+    declared = found[1] if found else ""
+    if kind in _STRUCTURED:
+        return _structured(raw, kind)
+    if kind == "pdf":
+        return read_pdf(raw.data, ocr=ocr)
+    if kind == "html":
+        return read_html(raw.data, declared=declared)
+    if kind == "markdown":
+        return read_markdown(raw.data, declared=declared)
+    if kind in ("csv", "tsv"):
+        return read_separated(raw.data, tabs=kind == "tsv")
+    if kind in sniff.OTHERS:
+        return read_other(raw.data, kind, ocr=ocr)
+    # An unknown suffix may still be text (a log, a script); bytes that are not are refused there.
+    return read_text(raw.data, declared=declared)
+
+
+def _structured(raw: Raw, kind: str) -> Draft:
+    read, media_type = _STRUCTURED[kind]
+    try:
+        return read(raw.data)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:
+        # Files that a strict library refuses often open in the office: their bare text is worth having.
+        draft = read_plainly(raw.data, media_type)
+        return draft
+
+
+def _kept(draft: Draft | None, raw: Raw) -> tuple[Document, ...]:
+    if draft is None:
+        return ()
+    document = draft.document(raw)
+    return (document,) if document.text else ()
+
+
+def _named_apart(item: str, members: Sequence[Raw]) -> list[Raw]:
+    """Return the members with ids that are NFC, printable and each its own: a second `a.txt` is `a.txt~2`."""
+    taken: set[str] = set()
+    result = []
+    for member in members:
+        name = _UNSAFE.sub("_", unicodedata.normalize("NFC", member.item.removeprefix(f"{item}!/")))
+        name = name.replace("\\", "/").strip("/") or "member"
+        unique, count = name, 1
+        while unique in taken:
+            count += 1
+            unique = f"{name}~{count}"
+        taken.add(unique)
+        result.append(replace(member, item=f"{item}!/{unique}"))
+    return result

@@ -1,0 +1,142 @@
+"""What a format's reader writes: raw text with open and closed anchors, made canonical at the end."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from connectors.canonical import canonical
+from connectors.documents import Anchor, AnchorKind, Document
+from connectors.items import Raw
+
+CELLS = " | "
+_FIGURE = re.compile(r"[-+(]*[$€£¥]?\s?\d[\d,.\s]*%?\)?")
+_GENERIC_TITLES = frozenset(
+    "untitled,untitled document,document,document1,word document,powerpoint presentation,presentation,"
+    "slide 1,workbook,book1,title,none,null".split(",")
+)
+
+
+class Draft:
+    """Collects lines and anchors in reading order.
+
+    ``title`` and ``modified`` are what the file itself says; the source's word goes before them.
+    """
+
+    def __init__(self, parser: str) -> None:
+        self.parser = parser
+        self.title = ""
+        self.modified: str | None = None
+        self._parts: list[str] = []
+        self._length = 0
+        self._anchors: list[Anchor] = []
+        self._sections: list[tuple[int, str, int]] = []
+        self._first_heading = ""
+
+    @property
+    def position(self) -> int:
+        """The raw position that the next character gets."""
+        return self._length
+
+    def write(self, text: str) -> None:
+        """Append text as it is."""
+        self._parts.append(text)
+        self._length += len(text)
+
+    def line(self, text: str) -> None:
+        """Append one line; canonical text has no white space at its end."""
+        self.write(text + "\n")
+
+    def gap(self) -> None:
+        """Append a blank line; several become one."""
+        self.write("\n")
+
+    def mark(self, kind: AnchorKind, label: str, start: int, end: int | None = None) -> None:
+        """Add an anchor from ``start`` to ``end``, by default to here."""
+        self._anchors.append(Anchor(kind, label, start, self._length if end is None else end))
+
+    def heading(self, level: int, text: str) -> None:
+        """Start a section: it lasts until the next heading of its level or a higher one (1 is highest)."""
+        self.end_sections(level)
+        self.gap()
+        label = " ".join(text.split())
+        self._first_heading = self._first_heading or label
+        self._sections.append((level, label, self._length))
+        self.line(label)
+        self.gap()
+
+    def end_sections(self, level: int = 0) -> None:
+        """Close the open sections whose level is ``level`` or deeper; all by default."""
+        while self._sections and self._sections[-1][0] >= level:
+            _, label, start = self._sections.pop()
+            self.mark("heading", label, start)
+
+    def row(self, cells: Iterable[str], number: int) -> None:
+        """Append one row of a table as one line, cells joined by `` | ``; an empty row writes nothing."""
+        line = CELLS.join(" ".join(cell.split()) for cell in cells)
+        line = line.rstrip(" |")
+        if line:
+            start = self._length
+            self.line(line)
+            self.mark("row", str(number), start, self._length - 1)
+
+    def table(self, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
+        """Append a table of (row number, cells), set off by blank lines.
+
+        Lines of one cell above it are its caption and stay apart, so that the first row of a run is the
+        header; after an empty row, a row of names alone begins a table of its own.
+        """
+        self.gap()
+        headed, previous = False, 0
+        for number, cells in rows:
+            filled = [cell.strip() for cell in cells if cell.strip()]
+            apart = number > previous + 1 and not any(_FIGURE.fullmatch(cell) for cell in filled)
+            if len(filled) > 1 and (not headed or apart):
+                self.gap()
+                headed = True
+            if filled:
+                self.row(cells, number)
+                previous = number
+        self.gap()
+
+    def document(self, raw: Raw) -> Document:
+        """Return the canonical document: anchors mapped, trimmed of white space, the empty ones dropped."""
+        self.end_sections()
+        form = canonical("".join(self._parts))
+        anchors = (
+            _trimmed(form.text, anchor, form.map(anchor.start), form.map(anchor.end))
+            for anchor in self._anchors
+        )
+        kept = {anchor for anchor in anchors if anchor.start < anchor.end}
+        return Document(
+            item=raw.item,
+            title=_one_line(raw.title or "") or self._own_title() or _one_line(stem(raw.name)),
+            text=form.text,
+            anchors=tuple(sorted(kept, key=lambda a: (a.start, -a.end, a.kind, a.label))),
+            parser=self.parser,
+            link=raw.link,
+            modified=raw.modified or self.modified,
+        )
+
+    def _own_title(self) -> str:
+        title = (
+            _one_line(self.title).removeprefix("Microsoft Word - ").removeprefix("Microsoft PowerPoint - ")
+        )
+        return title if title and title.lower() not in _GENERIC_TITLES else _one_line(self._first_heading)
+
+
+def stem(name: str) -> str:
+    """Return the last part of a path without its suffix; a name that is all suffix stays."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return last.rsplit(".", 1)[0] or last
+
+
+def _one_line(text: str) -> str:
+    return " ".join(canonical(text).text.split())[:300]
+
+
+def _trimmed(text: str, anchor: Anchor, start: int, end: int) -> Anchor:
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return replace(anchor, label=_one_line(anchor.label), start=start, end=end)

@@ -1,0 +1,70 @@
+"""How the pool and its workers talk: length-prefixed frames of JSON and bytes over pipes.
+
+JSON rather than pickle: what a worker sends back has touched hostile files and must not run in the parent.
+"""
+
+import json
+import struct
+from dataclasses import asdict
+from typing import BinaryIO
+
+from connectors.documents import Anchor, Document, Parsed, Unreadable
+from connectors.items import Raw
+
+_HEAD = struct.Struct(">QQ")
+
+
+def write_frame(stream: BinaryIO, header: object, body: bytes = b"") -> None:
+    """Write one frame; the caller flushes."""
+    encoded = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
+    stream.write(_HEAD.pack(len(encoded), len(body)))
+    stream.write(encoded)
+    stream.write(body)
+
+
+def read_frame(stream: BinaryIO) -> tuple[object, bytes] | None:
+    """Return the next frame, or None when the other side is gone, also in the middle of a frame."""
+    head = _exactly(stream, _HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    size, length = _HEAD.unpack(head)
+    encoded, body = _exactly(stream, size), _exactly(stream, length)
+    if len(encoded) < size or len(body) < length:
+        return None
+    return json.loads(encoded), body
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    """Read ``size`` bytes, or what there was before the end; an unbuffered stream gives them in pieces."""
+    parts: list[bytes] = []
+    while size and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def raw_header(raw: Raw) -> list[str | None]:
+    """Return all of ``raw`` but its bytes, as JSON takes it."""
+    return [raw.item, raw.name, raw.media_type, raw.title, raw.link, raw.modified]
+
+
+def raw_from(header: object, data: bytes) -> Raw:
+    """Undo ``raw_header``."""
+    assert isinstance(header, list)
+    item, name, media_type, title, link, modified = header
+    return Raw(item, data, name, media_type, title, link, modified)
+
+
+def parsed_header(parsed: Parsed) -> dict[str, object]:
+    """Return ``parsed`` as JSON takes it."""
+    return asdict(parsed)
+
+
+def parsed_from(header: object) -> Parsed:
+    """Undo ``parsed_header``."""
+    assert isinstance(header, dict)
+    documents = tuple(
+        Document(**{**document, "anchors": tuple(Anchor(**anchor) for anchor in document["anchors"])})
+        for document in header["documents"]
+    )
+    return Parsed(documents, tuple(Unreadable(**one) for one in header["unreadable"]))

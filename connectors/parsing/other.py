@@ -1,0 +1,108 @@
+"""What kreuzberg reads: pdf with its pages, and every other format as plain text."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from connectors.parsing.draft import Draft
+from connectors.parsing.failures import failure
+from connectors.parsing.plain import decode
+from connectors.parsing.sniff import OTHERS
+from connectors.parsing.versions import named
+
+if TYPE_CHECKING:
+    from kreuzberg import ExtractionConfig, ExtractionResult
+
+Ocr = Literal["auto", "off"]
+
+_MODELS = (
+    "/usr/share/tesseract-ocr/5/tessdata",
+    "/usr/share/tesseract-ocr/4.00/tessdata",
+    "/usr/share/tessdata",
+    "/usr/local/share/tessdata",
+    "/opt/homebrew/share/tessdata",
+)
+_LOCKED = ("password", "encrypt")
+
+
+def read_pdf(data: bytes, *, ocr: Ocr = "auto") -> Draft:
+    """Read a pdf page by page, with one ``page`` anchor for each page that has text."""
+    result = _extract(data, "application/pdf", ocr="off")
+    recognised = not result.content.strip() and ocr == "auto" and _models() is not None
+    if recognised:
+        result = _extract(data, "application/pdf", ocr="auto")
+    if not result.content.strip():
+        raise failure("no_text_layer", "the pdf has no text layer")
+    draft = Draft(_parser("pdf/1", recognised=recognised))
+    draft.title = str(result.metadata.get("title") or "")
+    pages = result.metadata.get("pages")
+    boundaries = (pages or {}).get("boundaries") or []
+    # Boundaries count bytes of the UTF-8 content; cutting the bytes there keeps this linear.
+    content, done = result.content.encode(), 0
+    for page in sorted(boundaries, key=lambda page: int(page["byte_start"])):
+        draft.write(content[done : page["byte_start"]].decode(errors="ignore"))
+        start, done = draft.position, int(page["byte_end"])
+        draft.write(content[page["byte_start"] : done].decode(errors="ignore"))
+        draft.mark("page", str(page["page_number"]), start)
+    draft.write(content[done:].decode(errors="ignore"))
+    return draft
+
+
+def read_other(data: bytes, kind: str, *, ocr: Ocr = "auto") -> Draft:
+    """Read a format of ``sniff.OTHERS`` as plain text; pictures by OCR where its models are installed."""
+    picture = OTHERS[kind].startswith("image/")
+    if picture and (ocr == "off" or _models() is None):
+        raise failure("no_text_layer", "a picture, and no OCR")
+    result = _extract(data, OTHERS[kind], ocr="auto" if picture else "off")
+    draft = Draft(_parser(f"{kind}/1", recognised=picture))
+    text = result.content
+    if not text.strip() and kind in ("tex", "rst", "org", "json", "ndjson", "xml"):
+        text = decode(data, says_itself=kind == "xml")
+    draft.write(text)
+    draft.title = str(result.metadata.get("title") or "")
+    return draft
+
+
+def read_plainly(data: bytes, media_type: str) -> Draft:
+    """Read an office file as plain text, for those whose structure its own reader cannot follow."""
+    draft = Draft(_parser("plain/1", recognised=False))
+    draft.write(_extract(data, media_type, ocr="off").content)
+    return draft
+
+
+def _extract(data: bytes, media_type: str, *, ocr: Ocr) -> "ExtractionResult":
+    from kreuzberg import extract_bytes_sync
+    from kreuzberg.exceptions import KreuzbergError
+
+    try:
+        return extract_bytes_sync(data, media_type, _config(ocr))
+    except (KreuzbergError, RuntimeError, ValueError, OSError) as error:
+        said = str(error).lower()
+        if any(word in said for word in _LOCKED):
+            raise failure("locked", "the file needs a password") from error
+        if "tesseract" in said or "ocr" in type(error).__name__.lower():
+            raise failure("no_text_layer", "OCR failed") from error
+        raise failure("damaged", f"{type(error).__name__} while reading") from error
+
+
+@cache
+def _config(ocr: Ocr) -> "ExtractionConfig":
+    from kreuzberg import ConcurrencyConfig, ExtractionConfig, OcrConfig, PageConfig
+
+    # No cache: it lives in a folder of the user and would outlast a deletion.
+    return ExtractionConfig(
+        use_cache=False,
+        enable_quality_processing=False,
+        ocr=OcrConfig(backend="tesseract", language="eng") if ocr == "auto" else None,
+        pages=PageConfig(extract_pages=True),
+        concurrency=ConcurrencyConfig(max_threads=1),
+    )
+
+
+def _models() -> Path | None:
+    """Return the folder of tesseract's models; without it kreuzberg only prints complaints."""
+    return next((Path(folder) for folder in _MODELS if (Path(folder) / "eng.traineddata").is_file()), None)
+
+
+def _parser(own: str, *, recognised: bool) -> str:
+    return f"{named('kreuzberg')} {own}" + (" ocr" if recognised else "")

@@ -1,0 +1,229 @@
+"""HTML and Markdown -> what a reader of the page sees, with headings and table rows.
+
+One walker serves both: Markdown is rendered to HTML first (CommonMark and tables), so HTML inside
+Markdown needs nothing of its own.
+"""
+
+import re
+from html.parser import HTMLParser
+
+from connectors.parsing.draft import Draft
+from connectors.parsing.plain import decode
+from connectors.parsing.versions import named
+
+_SKIPPED = frozenset("script style template noscript svg math object iframe select datalist head".split())
+_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_BLOCKS = frozenset(
+    "address article aside blockquote body center dd details dialog dl dt fieldset figcaption figure footer form"
+    " header hgroup html legend main nav p section summary option caption thead tbody tfoot".split()
+)
+_LEVELS = {f"h{level}": level for level in range(1, 7)}
+_WIDEST = 50
+_FRONT_MATTER = re.compile(
+    r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE
+)
+_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_HEADING_ID = re.compile(r"^(#{1,6}[ \t].*?)[ \t]*\{#[\w.:-]+\}[ \t]*$", re.MULTILINE)
+
+
+def read_html(data: bytes, *, declared: str = "") -> Draft:
+    """Read a page: text in source order, scripts, styles and forms' choices left out."""
+    draft = Draft("html/1")
+    walk(decode(data, declared=declared, says_itself=True), draft)
+    return draft
+
+
+def read_markdown(data: bytes, *, declared: str = "") -> Draft:
+    """Read Markdown as its reader sees it; front matter gives its title and nothing else."""
+    from markdown_it import MarkdownIt
+
+    draft = Draft(named("markdown-it-py") + " markdown/1")
+    text = decode(data, declared=declared)
+    if front := _FRONT_MATTER.match(text):
+        if title := _TITLE.search(front[1]):
+            draft.title = title[1].strip("\"'")
+        text = text[front.end() :]
+    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(_HEADING_ID.sub(r"\1", text))
+    walk(page, draft)
+    return draft
+
+
+def walk(page: str, draft: Draft) -> None:
+    """Write the visible text of a page or a fragment into ``draft``."""
+    walker = _Walker(draft)
+    walker.feed(page)
+    walker.close()
+    walker.finish()
+
+
+class _Walker(HTMLParser):
+    """Turns the events of a page into lines, headings and rows; unclosed and stray tags do no harm."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(convert_charrefs=True)
+        self._draft = draft
+        self._text: list[str] = []
+        self._skip: list[str] = []
+        self._in_title = False
+        self._pre = 0
+        self._prefix = ""
+        self._lists: list[int | None] = []
+        self._level = 0
+        self._tables: list[_Table] = []
+
+    def finish(self) -> None:
+        """Write what is still open at the end of the page."""
+        while self._tables:
+            self._end_table()
+        self._end_block()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "title" and not self._draft.title and "svg" not in self._skip:
+            self._in_title = True
+        elif tag == "body":
+            self._skip.clear()
+        elif tag in _SKIPPED:
+            self._skip.append(tag)
+        elif not self._skip and tag == "br":
+            self._text.append("\n")
+        elif not self._skip and tag not in _VOID:
+            self._start(tag, dict(attrs))
+        elif not self._skip and tag == "hr":
+            self._end_block()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # In HTML a slash closes only void elements; elsewhere `<p/>` opens. Skipped ones end, as in XHTML.
+        if tag not in _SKIPPED and tag != "title":
+            self.handle_starttag(tag, attrs)
+
+    def _start(self, tag: str, attrs: dict[str, str | None]) -> None:
+        if tag in _LEVELS:
+            self._end_block()
+            self._level = 0 if self._tables else _LEVELS[tag]
+        elif tag == "pre":
+            self._end_block()
+            self._pre += 1
+        elif tag in ("ul", "ol", "menu", "dir"):
+            self._end_block(tight=bool(self._lists))
+            self._lists.append(_number(attrs.get("start")) if tag == "ol" else None)
+        elif tag == "li":
+            self._end_block(tight=True)
+            self._prefix = self._item_prefix()
+        elif tag == "table":
+            self._end_block()
+            self._tables.append(_Table())
+        elif tag == "tr" and self._tables:
+            self._end_row()
+        elif tag in ("td", "th") and self._tables:
+            self._end_cell()
+            self._tables[-1].cell = True
+            self._tables[-1].span = min(_number(attrs.get("colspan")), _WIDEST)
+        elif tag in _BLOCKS or tag == "div":
+            self._end_block(tight=bool(self._prefix) or tag in ("div", "dd", "dt", "option"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "title" and self._in_title:
+            self._in_title = False
+        elif tag in self._skip:
+            del self._skip[len(self._skip) - 1 - self._skip[::-1].index(tag) :]
+        elif not self._skip:
+            self._end(tag)
+
+    def _end(self, tag: str) -> None:
+        if tag in _LEVELS or tag in _BLOCKS:
+            self._end_block()
+        elif tag == "pre":
+            self._end_block()
+            self._pre = max(0, self._pre - 1)
+        elif tag in ("ul", "ol", "menu", "dir") and self._lists:
+            self._end_block(tight=True)
+            self._lists.pop()
+            if not self._lists:
+                self._end_block()
+        elif tag in ("li", "div"):
+            self._end_block(tight=True)
+        elif tag in ("td", "th") and self._tables:
+            self._end_cell()
+        elif tag == "tr" and self._tables:
+            self._end_row()
+        elif tag == "table" and self._tables:
+            self._end_table()
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self._draft.title += data
+        elif not self._skip:
+            self._text.append(data if self._pre else re.sub(r"[ \t\r\n\f]+", " ", data))
+
+    def _item_prefix(self) -> str:
+        depth = "  " * (len(self._lists) - 1)
+        number = self._lists[-1] if self._lists else None
+        if number is None:
+            return depth + "- "
+        self._lists[-1] = number + 1
+        return f"{depth}{number}. "
+
+    def _end_block(self, *, tight: bool = False) -> None:
+        """Write the text gathered so far as a heading, a list item or a paragraph; none writes only a gap."""
+        if self._tables:
+            self._text.append("\n")
+            return
+        text = "".join(self._text)
+        self._text.clear()
+        if not self._pre:
+            text = "\n".join(line.strip() for line in re.sub(" {2,}", " ", text).split("\n")).strip()
+        if text.strip() and self._level:
+            self._draft.heading(self._level, text)
+        elif text.strip():
+            indent = "  " * len(self._lists) if self._lists and not self._prefix else ""
+            self._draft.line(self._prefix + indent + text.strip("\n"))
+            self._prefix = ""
+        if not tight:
+            self._draft.gap()
+        self._level = 0
+
+    def _end_cell(self) -> None:
+        table = self._tables[-1]
+        if table.cell or "".join(self._text).strip():
+            # Empty cells after one that spans columns keep the columns in line.
+            table.cells += ["".join(self._text), *[""] * (table.span - 1)]
+        table.cell, table.span = False, 1
+        self._text.clear()
+
+    def _end_row(self) -> None:
+        self._end_cell()
+        table = self._tables[-1]
+        if table.cells:
+            table.rows.append(tuple(table.cells))
+            table.cells.clear()
+
+    def _end_table(self) -> None:
+        """Write a table: rows with one filled cell at most are layout and become paragraphs."""
+        self._end_row()
+        rows = self._tables.pop().rows
+        if self._tables:
+            # A table inside a cell is read as that cell's text.
+            self._text.append("\n".join(" ".join(row) for row in rows))
+            return
+        layout = all(sum(bool(cell.strip()) for cell in row) <= 1 for row in rows)
+        if not layout:
+            self._draft.table(enumerate(rows, start=1))
+            return
+        self._draft.gap()
+        for line in "\n".join("".join(row) for row in rows).split("\n"):
+            self._draft.line(" ".join(line.split()))
+        self._draft.gap()
+
+
+class _Table:
+    """The rows of a table that is being read."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, ...]] = []
+        self.cells: list[str] = []
+        self.cell = False
+        self.span = 1
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 9 else 1

@@ -1,0 +1,268 @@
+"""Store -> generation: bring what is alive in the store into a manifest beside the live one.
+
+Nothing here depends on how the store got there, so a build that was killed is simply done again: what
+was embedded is in the cache, what is in a segment stays there.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from connectors.documents import Document
+from indexes import schema
+from indexes.analysis import ANALYSER
+from indexes.chunks import CHUNKER, Chunk, Mode, chunk_document, embedded_text
+from indexes.embedding import Embedder, Vectors
+from indexes.generations import (
+    VERSION,
+    Generations,
+    Manifest,
+    SegmentRef,
+    new_id,
+    segment_digest,
+    state_digest,
+)
+from indexes.postings import PostingsBuilder
+from indexes.segments import Rows, Segment, merge_segments, open_segment, write_segment
+from indexes.store import Store, Version, batches
+
+_EMBED_BATCH = 256
+_COMPACT_SHARE = 0.2
+_COMPACT_SEGMENTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """How documents are cut: see ``chunk_document``."""
+
+    mode: Mode = "structure"
+    tokens: int = 200
+    overlap: int = 40
+
+    @property
+    def key(self) -> str:
+        """Changes whenever chunks may."""
+        return f"{CHUNKER} {self.mode} {self.tokens} {self.overlap}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a generation should hold: the store's living versions, and the models to build with.
+
+    ``alive`` is int64 of shape (versions, 4) as in ``generations``.
+    """
+
+    sources: tuple[str, ...]
+    alive: NDArray[np.int64]
+    state: str
+
+
+def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
+    """Read from the store what the next generation should hold."""
+    d = schema.documents.c
+    query = sa.select(d.version, d.id, d.acl, d.source).where(~d.dead, d.version.is_not(None)).order_by(d.version)
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+    sources = tuple(sorted({row.source for row in rows}))
+    number = {name: index for index, name in enumerate(sources)}
+    alive = np.array([(row[0], row[1], row[2], number[row[3]]) for row in rows], dtype=np.int64).reshape(-1, 4)
+    return Target(sources, alive, state_digest((embedder_key, chunking.key, ANALYSER), sources, alive))
+
+
+class Builder:
+    """Builds one generation. ``step(state)`` is called after each durable state, ``progress`` as it goes."""
+
+    def __init__(
+        self,
+        store: Store,
+        generations: Generations,
+        embedder: Embedder,
+        chunking: Chunking,
+        *,
+        step: Callable[[str], None],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._store = store
+        self._generations = generations
+        self._embedder = embedder
+        self._chunking = chunking
+        self._step = step
+        self._progress = progress
+
+    def build(self, goal: Target, live: Manifest | None, *, full: bool = False) -> Manifest:
+        """Write and verify the generation beside the live one; it is not promoted here."""
+        kept: list[SegmentRef] = []
+        if live is not None and not full and self._same_models(live):
+            kept = list(live.segments)
+        opened = {one.id: open_segment(self._generations.segments / one.id) for one in kept}
+        present = [np.unique(segment.rows.versions) for segment in opened.values()]
+        held = np.concatenate(present) if present else np.empty(0, dtype=np.int64)
+        missing = np.setdiff1d(goal.alive[:, VERSION], held)
+        fresh = self._write_segment(missing.tolist())
+        self._step("segment")
+        if fresh is not None:
+            kept.append(fresh)
+            opened[fresh.id] = open_segment(self._generations.segments / fresh.id)
+        masks = {name: np.isin(segment.rows.versions, goal.alive[:, VERSION]) for name, segment in opened.items()}
+        kept = [one for one in kept if masks[one.id].any()]
+        if self._should_compact(kept, masks):
+            kept = [compact(self._generations, [(opened[one.id], masks[one.id]) for one in kept])]
+            masks = {kept[0].id: np.ones(kept[0].rows, dtype=np.bool_)}
+            self._step("compacted")
+        models = (self._embedder.key, self._chunking.key, ANALYSER)
+        chunks = sum(int(masks[one.id].sum()) for one in kept)
+        manifest = self._generations.write(describe(goal, live, models, kept, chunks), goal.alive)
+        self._generations.verify(manifest)
+        self._step("manifest")
+        return manifest
+
+    def _same_models(self, live: Manifest) -> bool:
+        ours = (self._embedder.key, self._chunking.key, ANALYSER)
+        return ours == (live.embedder, live.chunker, live.analyser)
+
+    def _write_segment(self, version_ids: list[int]) -> SegmentRef | None:
+        """Chunk, embed and write what no segment holds yet. None when that gives no chunk."""
+        name = new_id().replace("g-", "s-", 1)
+        raw = self._generations.segments / f"{name}.vectors"
+        versions = sorted(self._store.versions(version_ids).values(), key=lambda one: (one.name, one.id))
+        postings = PostingsBuilder()
+        columns: list[tuple[int, int, int]] = []
+        try:
+            with raw.open("wb") as file:
+                for block in self._embedded(versions):
+                    for version, chunk, text in block.rows:
+                        columns.append((version.id, chunk.start, chunk.end))
+                        postings.add(text, version.title, " ".join((*chunk.headings, chunk.header)))
+                    file.write(block.vectors.tobytes())
+            if not columns:
+                return None
+            self._step("embedded")
+            shape = (len(columns), self._embedder.dimensions)
+            table = np.array(columns, dtype=np.int64)
+            rows = Rows(table[:, 0].copy(), table[:, 1].astype(np.int32), table[:, 2].astype(np.int32))
+            folder = self._generations.segments / name
+            vectors = np.memmap(raw, dtype=np.float32, mode="r", shape=shape)
+            write_segment(folder, rows, vectors, postings.build())
+            return SegmentRef(name, len(columns), segment_digest(folder))
+        finally:
+            raw.unlink(missing_ok=True)
+
+    def _embedded(self, versions: Sequence[Version]) -> Iterator["_Block"]:
+        waiting: list[tuple[Version, Chunk, str]] = []
+        for done, version in enumerate(versions):
+            self._progress(done, len(versions))
+            text = self._store.text(version.revision) or ""
+            waiting.extend((version, chunk, text[chunk.start : chunk.end]) for chunk in self._chunks(version, text))
+            while len(waiting) >= _EMBED_BATCH:
+                yield self._embed(waiting[:_EMBED_BATCH])
+                del waiting[:_EMBED_BATCH]
+        if waiting:
+            yield self._embed(waiting)
+        self._progress(len(versions), len(versions))
+
+    def _chunks(self, version: Version, text: str) -> tuple[Chunk, ...]:
+        document = Document(version.name, version.title, text, self._store.anchors(version.layout), version.parser)
+        return chunk_document(
+            document,
+            mode=self._chunking.mode,
+            tokens=self._chunking.tokens,
+            overlap=self._chunking.overlap,
+            token_offsets=self._embedder.token_offsets,
+        )
+
+    def _embed(self, rows: list[tuple[Version, Chunk, str]]) -> "_Block":
+        texts = [embedded_text(version.title, chunk, text) for version, chunk, text in rows]
+        prefix = self._embedder.key.encode() + b"\0"
+        keys = [hashlib.sha256(prefix + text.encode()).digest() for text in texts]
+        cached = self._cached(keys)
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in cached}
+        fresh = self._embedder.embed(list(new.values())) if new else np.empty((0, 0), dtype=np.float32)
+        cached |= dict(zip(new, fresh, strict=True))
+        self._keep(rows, keys, {key: cached[key] for key in new})
+        return _Block(rows, np.stack([cached[key] for key in keys]).astype("<f4", copy=False))
+
+    def _cached(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        e = schema.embeddings.c
+        found: dict[bytes, NDArray[np.float32]] = {}
+        with self._store.read() as connection:
+            for batch in batches(list(dict.fromkeys(keys))):
+                for row in connection.execute(sa.select(e.key, e.vector).where(e.key.in_(batch))):
+                    found[row.key] = np.frombuffer(row.vector, dtype="<f4")
+        return found
+
+    def _keep(
+        self,
+        rows: Sequence[tuple[Version, Chunk, str]],
+        keys: Sequence[bytes],
+        fresh: dict[bytes, NDArray[np.float32]],
+    ) -> None:
+        with self._store.write() as connection:
+            if fresh:
+                connection.execute(
+                    schema.embeddings.insert().prefix_with("OR IGNORE"),
+                    [{"key": key, "vector": vector.astype("<f4").tobytes()} for key, vector in fresh.items()],
+                )
+            connection.execute(
+                schema.chunks.insert().prefix_with("OR IGNORE"),
+                [
+                    {
+                        "version": version.id,
+                        "chunker": self._chunking.key,
+                        "start": chunk.start,
+                        "end": chunk.end,
+                        "embedding": key,
+                    }
+                    for (version, chunk, _), key in zip(rows, keys, strict=True)
+                ],
+            )
+
+    def _should_compact(self, kept: Sequence[SegmentRef], masks: dict[str, NDArray[np.bool_]]) -> bool:
+        total = sum(one.rows for one in kept)
+        dead = total - sum(int(masks[one.id].sum()) for one in kept)
+        return len(kept) > _COMPACT_SEGMENTS or dead > _COMPACT_SHARE * total
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    rows: list[tuple[Version, Chunk, str]]
+    vectors: Vectors
+
+
+def describe(
+    goal: Target, parent: Manifest | None, models: tuple[str, str, str], kept: Sequence[SegmentRef], chunks: int
+) -> Manifest:
+    """Make the manifest of a generation that begins now. ``models``: embedder, chunker, analyser."""
+    now = datetime.now(UTC)
+    return Manifest(
+        id=new_id(now),
+        created=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        parent=parent.id if parent else None,
+        embedder=models[0],
+        chunker=models[1],
+        analyser=models[2],
+        sources=goal.sources,
+        segments=tuple(kept),
+        alive_digest="",
+        state=goal.state,
+        documents=len(goal.alive),
+        chunks=chunks,
+    )
+
+
+def compact(generations: Generations, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> SegmentRef:
+    """Write one segment of the masked rows of several."""
+    name = new_id().replace("g-", "s-", 1)
+    folder: Path = generations.segments / name
+    try:
+        merge_segments(folder, parts)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return SegmentRef(name, sum(int(mask.sum()) for _, mask in parts), segment_digest(folder))

@@ -1,0 +1,74 @@
+"""Collection: store rows that no kept generation, no living document and no retained run reaches."""
+
+from collections.abc import Collection
+
+import numpy as np
+import sqlalchemy as sa
+
+from indexes import schema
+from indexes.generations import VERSION, Generations
+from indexes.store import Store, batches
+
+
+def collect(store: Store, generations: Generations, *, keep: int, cited: Collection[tuple[str, str]]) -> list[str]:
+    """Remove what is beyond the newest ``keep`` generations, then the store rows that nothing reaches.
+
+    Gives the removed generations. One that a process holds stays until a later collection.
+    """
+    removed = [one for one in _hollow(store, generations) if generations.remove(one)]
+    removed += generations.collect(keep)
+    collect_rows(store, generations, cited)
+    store.checkpoint()
+    return removed
+
+
+def _hollow(store: Store, generations: Generations) -> list[str]:
+    """Give the generations, but for the live one, that name a version whose text was erased."""
+    with store.read() as connection:
+        stored = np.array(connection.scalars(sa.select(schema.versions.c.id)).all(), dtype=np.int64)
+    live = generations.live()
+    others = [one for one in generations.kept() if one != live]
+    return [
+        one
+        for one in others
+        if len(np.setdiff1d(generations.alive(generations.manifest(one))[:, VERSION], stored))
+    ]
+
+
+def collect_rows(store: Store, generations: Generations, cited: Collection[tuple[str, str]]) -> int:
+    """Remove unreachable versions with their texts, chunks and embeddings. Gives how many versions.
+
+    ``cited`` holds (document, revision) pairs that retained runs show as evidence: their texts stay.
+    """
+    kept: set[int] = set()
+    for generation in generations.kept():
+        kept.update(generations.alive(generations.manifest(generation))[:, VERSION].tolist())
+    v, d = schema.versions.c, schema.documents.c
+    wanted = set(cited)
+    with store.write() as connection:
+        kept.update(one for one in connection.scalars(sa.select(d.version)) if one is not None)
+        rows = connection.execute(sa.select(v.id, d.name, v.revision).join(schema.documents, d.id == v.document_id))
+        lost = [row.id for row in rows if row.id not in kept and (row.name, row.revision) not in wanted]
+        for batch in batches(lost):
+            connection.execute(schema.chunks.delete().where(schema.chunks.c.version.in_(batch)))
+            connection.execute(schema.versions.delete().where(v.id.in_(batch)))
+        # Evidence needs its text only: vectors of what is in no generation go at once.
+        reachable = np.array(sorted(kept), dtype=np.int64)
+        stored = connection.scalars(sa.select(schema.chunks.c.version).distinct()).all()
+        loose = np.setdiff1d(np.array(stored, dtype=np.int64), reachable).tolist()
+        for batch in batches(loose):
+            connection.execute(schema.chunks.delete().where(schema.chunks.c.version.in_(batch)))
+        sweep_unreferenced(connection)
+    return len(lost)
+
+
+def sweep_unreferenced(connection: sa.Connection) -> None:
+    """Remove texts, layouts and embeddings that no version or chunk names, and dead documents without one."""
+    v, d = schema.versions.c, schema.documents.c
+    embeddings, texts, layouts = schema.embeddings, schema.texts, schema.layouts
+    connection.execute(embeddings.delete().where(embeddings.c.key.not_in(sa.select(schema.chunks.c.embedding))))
+    connection.execute(texts.delete().where(texts.c.revision.not_in(sa.select(v.revision))))
+    connection.execute(layouts.delete().where(layouts.c.digest.not_in(sa.select(v.layout))))
+    connection.execute(
+        schema.documents.delete().where(d.dead & d.id.not_in(sa.select(v.document_id)))
+    )

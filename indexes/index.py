@@ -1,0 +1,178 @@
+"""The embedded index: the live generation of a workspace, searched under the asker's mask."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.documents import Anchor
+from indexes.analysis import analyse
+from indexes.embedding import Embedder
+from indexes.errors import ModelMismatch, NoGeneration
+from indexes.generations import Generations
+from indexes.query import Found, Hit, Query, Ranking, Scores
+from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
+from indexes.store import Access, Store, Version
+from indexes.view import Readable, View
+
+_TEXTS = 64  # decoded texts and layouts kept in memory
+_MASKS = 8
+_VERSIONS = 50_000
+
+_Value = TypeVar("_Value")
+
+
+class EmbeddedIndex:
+    """Satisfies ``indexes.query.Index``. Not for several threads at once; open one for each.
+
+    Each search looks whether another generation was promoted, or access changed, since the last one;
+    so a process that stays open sees revocations and deletions at once.
+    """
+
+    def __init__(self, workspace: Path, store: Store, embedder: Callable[[], Embedder], ranking: Ranking) -> None:
+        self._generations = Generations(workspace)
+        self._store = store
+        self._embedder = embedder
+        self._ranking = ranking
+        self._view: View | None = None
+        self._access: Access | None = None
+        self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
+        self._versions: dict[int, Version] = {}
+        self._texts: OrderedDict[str, str] = OrderedDict()
+        self._layouts: OrderedDict[str, tuple[Anchor, ...]] = OrderedDict()
+
+    def close(self) -> None:
+        """Give the generation back."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+
+    def search(self, query: Query) -> Found:
+        """Find the chunks nearest to a question among those its readers may read.
+
+        Raises ``NoGeneration``, ``ModelMismatch`` (dense or hybrid only) or ``StoreDamaged``.
+        """
+        view = self._refresh()
+        readable = self.readable(query.readers, query.sources)
+        terms = analyse(query.text)
+        vector = None
+        if query.system != "lexical" and readable.rows:
+            vector = self._embed(view, query.text)
+        candidates = rank(
+            readable.slices,
+            Analysed(terms, vector),
+            ranking=self._ranking,
+            k=query.k,
+            system=query.system,
+            name=lambda part, rows: self._names(readable.slices[part], rows),
+        )
+        hits = tuple(
+            self._hit(number, readable.slices[one.slice], one) for number, one in enumerate(candidates, start=1)
+        )
+        return Found(hits, view.manifest.id, readable_idf(readable.slices, terms), readable.rows, readable.sources)
+
+    def readable(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Readable:
+        """Give what these readers may read now. Raises ``NoGeneration``."""
+        view = self._refresh()
+        if self._access is None or self._store.epoch() != self._access.epoch:
+            self._access = self._store.access()
+            self._masks.clear()
+        key = (readers, sources)
+        found = self._masks.get(key)
+        if found is None:
+            found = self._masks[key] = view.readable(readers, sources, self._access)
+            if len(self._masks) > _MASKS:
+                self._masks.popitem(last=False)
+        return found
+
+    def view(self) -> View:
+        """Give the live generation, opened."""
+        return self._refresh()
+
+    def versions(self, readable: Readable) -> list[Version]:
+        """Give the versions that have a readable row, by name."""
+        ids: set[int] = set()
+        for part in readable.slices:
+            ids.update(np.unique(part.segment.rows.versions[part.mask]).tolist())
+        return sorted(self._store.versions(sorted(ids)).values(), key=lambda one: one.name)
+
+    def text(self, revision: str) -> str:
+        """Give the canonical text of a stored revision, kept in memory for the next call."""
+        return _kept(self._texts, revision, lambda: self._store.text(revision) or "")
+
+    def _refresh(self) -> View:
+        live = self._generations.live()
+        if self._view is None or live != self._view.manifest.id:
+            self.close()
+            self._view = View(self._generations)
+            self._access = None
+            self._masks.clear()
+        if not self._view.manifest.chunks:
+            raise NoGeneration("the index holds no text at all", hint="ragflow index, then see `ragflow sources list`")
+        return self._view
+
+    def _embed(self, view: View, text: str) -> NDArray[np.float32]:
+        embedder = self._embedder()
+        if embedder.key != view.manifest.embedder:
+            raise ModelMismatch(
+                "the index was built with another embedding model, or another precision, than the one configured",
+                hint="set embed.* back, or run `ragflow index` to build a new generation beside the live one",
+            )
+        found: NDArray[np.float32] = embedder.embed([text])[0]
+        return found
+
+    def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:
+        ids = part.segment.rows.versions[rows]
+        self._know(ids)
+        starts, ends = part.segment.rows.starts[rows], part.segment.rows.ends[rows]
+        return [
+            _chunk_id(self._versions[int(version)], int(start), int(end))
+            for version, start, end in zip(ids, starts, ends, strict=True)
+        ]
+
+    def _know(self, ids: NDArray[np.int64]) -> None:
+        missing = sorted({int(one) for one in ids} - self._versions.keys())
+        if missing:
+            if len(self._versions) > _VERSIONS:
+                self._versions = {key: self._versions[key] for key in {int(one) for one in ids} & self._versions.keys()}
+            self._versions |= self._store.versions(missing)
+
+    def _hit(self, number: int, part: Slice, candidate: Candidate) -> Hit:
+        rows, row = part.segment.rows, candidate.row
+        version = self._versions[int(rows.versions[row])]
+        start, end = int(rows.starts[row]), int(rows.ends[row])
+        anchors = _kept(self._layouts, version.layout, lambda: self._store.anchors(version.layout))
+        return Hit(
+            rank=number,
+            chunk=candidate.chunk,
+            document=version.name,
+            revision=version.revision,
+            start=start,
+            end=end,
+            title=version.title,
+            headings=tuple(one.label for one in anchors if one.kind == "heading" and one.start <= start < one.end),
+            anchors=tuple(one for one in anchors if one.start < end and one.end > start),
+            link=version.link,
+            modified=version.modified,
+            text=self.text(version.revision)[start:end],
+            score=candidate.score,
+            scores=Scores(candidate.lexical, candidate.dense),
+        )
+
+
+def _chunk_id(version: Version, start: int, end: int) -> str:
+    return f"{version.name}@{version.revision[:12]}:{start}-{end}"
+
+
+def _kept(cache: "OrderedDict[str, _Value]", key: str, load: Callable[[], _Value]) -> _Value:
+    """Give what is kept under ``key``, loading it when absent; the least recently used one leaves."""
+    if key in cache:
+        cache.move_to_end(key)
+        return cache[key]
+    value = cache[key] = load()
+    if len(cache) > _TEXTS:
+        cache.popitem(last=False)
+    return value

@@ -1,0 +1,341 @@
+"""Analysed question + readable rows -> candidates, best first. Exact, deterministic, blind to the rest.
+
+The law of this module: masked-out rows change nothing. For any masks the result equals, byte for byte,
+that over segments which never held those rows, however the others are spread over segments. So every
+statistic is a sum of whole numbers over readable rows, every score is computed by steps that see one row
+at a time, and ties end at the chunk id.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.postings import Posting, Postings
+from indexes.query import Ranking, System
+from indexes.segments import Segment
+
+Name = Callable[[int, NDArray[np.int64]], list[str]]
+"""(number of a slice, rows of it) -> their chunk ids."""
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+# A float32 product of unit vectors errs by less than 5e-6, on either side of the cut.
+_DENSE_MARGIN = np.float32(1e-5)
+# Below this share of readable rows, gathering them beats multiplying all (see benchmarks/search.py).
+_GATHER_SHARE = 0.25
+_BLOCK = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows of a segment that are live and readable for this asker: one entry of ``mask`` a row."""
+
+    segment: Segment
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """A question as the index sees it: terms from ``analyse``, and a unit vector.
+
+    ``vector`` None, or no term that a readable row holds: that leg is empty.
+    """
+
+    terms: Sequence[str]
+    vector: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row found: its slice's number, its row there, its chunk id and its scores.
+
+    ``lexical`` is BM25 (0: the row is not among the first of that leg), ``dense`` the inner product; None
+    where the leg took no part. ``score`` is in [0, 1]. All are rounded to 1e-6.
+    """
+
+    slice: int
+    row: int
+    chunk: str
+    lexical: float | None
+    dense: float | None
+    score: float
+
+
+def rank(
+    slices: Sequence[Slice], question: Analysed, *, ranking: Ranking, k: int, system: System, name: Name
+) -> list[Candidate]:
+    """Return the best ``k`` candidates by (score falling, chunk id rising).
+
+    Each leg gives its first ``ranking.candidates`` by (rounded score, chunk id); their union is fused
+    (see ``_fused``), so a larger ``k`` never changes what a smaller one gave, and hybrid gives at most
+    twice ``candidates``. With one leg alone, its first max(``candidates``, ``k``) are scored in the same
+    way. No readable row, or no leg with any: ``[]``.
+    """
+    depth = ranking.candidates if system == "hybrid" else max(ranking.candidates, k)
+    rows = _Rows.of(slices, name)
+    vector = question.vector if system != "lexical" else None
+    terms = question.terms if system != "dense" else ()
+    lexical = rows.first(_lexical(rows, terms, ranking), depth)
+    dense = _NOTHING if vector is None else rows.first(_nearest(rows, vector, depth), depth)
+    union = np.union1d(lexical.places, dense.places)
+    if not len(union) or k <= 0:
+        return []
+    bm25 = _aligned(union, lexical) if len(lexical.places) else None
+    cosines = _exact(rows, union, vector) if vector is not None else None
+    fused = _Scored(union, _fused(bm25, cosines, ranking.dense_weight))
+    return _candidates(rows, rows.first(fused, k), _Legs(union, bm25, cosines))
+
+
+def readable_idf(slices: Sequence[Slice], terms: Sequence[str]) -> dict[str, float]:
+    """Return BM25's idf of each different term, over readable rows alone: ln(1 + (N - df + .5)/(df + .5)).
+
+    A term that no readable row holds has df 0. The order is that of the sorted terms.
+    """
+    count = sum(int(np.count_nonzero(each.mask)) for each in slices)
+    frequencies = {
+        term: sum(int(np.count_nonzero(s.mask[s.segment.postings.lookup(term).rows])) for s in slices)
+        for term in sorted(set(terms))
+    }
+    return {term: _idf(count, frequency) for term, frequency in frequencies.items()}
+
+
+def _idf(count: int, frequency: int) -> float:
+    return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Places (see ``_Rows``) and a rounded score for each."""
+
+    places: Places
+    scores: Floats
+
+
+_NOTHING = _Scored(np.empty(0, np.int64), np.empty(0, np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class _Legs:
+    """What each leg gave the places of the union; None: it took no part."""
+
+    union: Places
+    bm25: Floats | None
+    cosines: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """All rows of all slices under one numbering: a place is a row plus its slice's first place."""
+
+    slices: Sequence[Slice]
+    firsts: list[int]
+    name: Name
+
+    @classmethod
+    def of(cls, slices: Sequence[Slice], name: Name) -> "_Rows":
+        firsts = [0]
+        for each in slices:
+            firsts.append(firsts[-1] + len(each.mask))
+        return cls(slices, firsts, name)
+
+    def at(self, places: Places) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slice number and the row of each place."""
+        numbers = np.searchsorted(self.firsts, places, side="right") - 1
+        return numbers, places - np.asarray(self.firsts, np.int64)[numbers]
+
+    def chunks(self, places: Places) -> list[str]:
+        """Return the chunk id of each place, asking once a slice."""
+        numbers, rows = self.at(places)
+        names = [""] * len(places)
+        for number in np.unique(numbers).tolist():
+            here = np.flatnonzero(numbers == number)
+            for place, chunk in zip(here.tolist(), self.name(number, rows[here]), strict=True):
+                names[place] = chunk
+        return names
+
+    def first(self, scored: _Scored, count: int) -> _Scored:
+        """Return the first ``count`` by (score falling, chunk id rising), in any order.
+
+        Only rows that tie for the last places are named: naming reads the store.
+        """
+        if len(scored.places) <= count:
+            return scored
+        last = np.partition(scored.scores, -count)[-count]
+        sure = np.flatnonzero(scored.scores > last)
+        tied = np.flatnonzero(scored.scores == last)
+        room = count - len(sure)
+        if len(tied) > room:
+            names = self.chunks(scored.places[tied])
+            tied = tied[sorted(range(len(tied)), key=names.__getitem__)[:room]]
+        kept = np.concatenate([sure, tied])
+        return _Scored(scored.places[kept], scored.scores[kept])
+
+
+def _lexical(rows: _Rows, terms: Sequence[str], ranking: Ranking) -> _Scored:
+    """Return the readable rows that hold a term, with their BM25 score, rounded; any order.
+
+    tf is body + title_boost * title + heading_boost * headings and a row's length likewise; the score is
+    the sum over the question's different terms, in sorted order, of
+    idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average length)). A term that the question
+    repeats counts once. Robertson & Zaragoza 2009, with the idf that is never negative.
+    """
+    wanted = sorted(set(terms))
+    found = [[_readable(s, s.segment.postings.lookup(term)) for term in wanted] for s in rows.slices]
+    count = sum(int(np.count_nonzero(s.mask)) for s in rows.slices)
+    idfs = [_idf(count, sum(len(by_term[t].rows) for by_term in found)) for t in range(len(wanted))]
+    if not any(len(posting.rows) for by_term in found for posting in by_term):
+        return _NOTHING
+    average = _average_length(rows.slices, count, ranking)
+    places, scores = [], []
+    for first, each, by_term in zip(rows.firsts, rows.slices, found, strict=False):
+        totals = np.zeros(len(each.mask))
+        for idf, posting in zip(idfs, by_term, strict=True):
+            totals[posting.rows] += idf * _saturated(each.segment.postings, posting, average, ranking)
+        held = np.flatnonzero(totals)
+        places.append(held + first)
+        scores.append(_rounded(totals[held]))
+    return _Scored(np.concatenate(places), np.concatenate(scores))
+
+
+def _readable(each: Slice, posting: Posting) -> Posting:
+    """Return the entries of a posting whose rows are readable."""
+    kept = each.mask[posting.rows]
+    if kept.all():
+        return posting
+    return Posting(posting.rows[kept], posting.body[kept], posting.title[kept], posting.headings[kept])
+
+
+def _average_length(slices: Sequence[Slice], count: int, ranking: Ranking) -> float:
+    """Return the mean length of the readable rows, from whole-number sums: no order of adding shows."""
+    body = title = headings = 0
+    for each in slices:
+        postings = each.segment.postings
+        body += int(postings.body_lengths.sum(where=each.mask, dtype=np.int64))
+        title += int(postings.title_lengths.sum(where=each.mask, dtype=np.int64))
+        headings += int(postings.headings_lengths.sum(where=each.mask, dtype=np.int64))
+    return (body + ranking.title_boost * title + ranking.heading_boost * headings) / count or 1.0
+
+
+def _saturated(postings: Postings, posting: Posting, average: float, ranking: Ranking) -> Floats:
+    """Return BM25's term weight, without idf, of each entry."""
+    rows = posting.rows
+    frequency = _weighted(posting.body, posting.title, posting.headings, ranking)
+    lengths = (postings.body_lengths[rows], postings.title_lengths[rows], postings.headings_lengths[rows])
+    share = _weighted(*lengths, ranking) / average
+    norm = ranking.k1 * (1 - ranking.b + ranking.b * share)
+    # A field without weight, with k1 = 0, would give 0 / 0.
+    return frequency * (ranking.k1 + 1) / np.maximum(frequency + norm, np.finfo(np.float64).tiny)
+
+
+def _weighted(
+    body: NDArray[np.integer], title: NDArray[np.integer], headings: NDArray[np.integer], ranking: Ranking
+) -> Floats:
+    weighted = body.astype(np.float64)
+    weighted += ranking.title_boost * title
+    weighted += ranking.heading_boost * headings
+    return weighted
+
+
+def _nearest(rows: _Rows, vector: NDArray[np.float32], depth: int) -> _Scored:
+    """Return at least the ``depth`` nearest readable rows, all that tie included, with exact scores.
+
+    A float32 product over the map chooses, with a margin wider than its error; it never scores.
+    """
+    parts = [_approximate(each, vector) for each in rows.slices]
+    if not parts:
+        return _NOTHING
+    near = np.concatenate([products for _, products in parts])
+    found = np.concatenate([held + first for first, (held, _) in zip(rows.firsts, parts, strict=False)])
+    if len(near) > depth:
+        found = found[near >= np.partition(near, -depth)[-depth] - _DENSE_MARGIN]
+    return _Scored(found, _exact(rows, found, vector))
+
+
+def _approximate(each: Slice, vector: NDArray[np.float32]) -> tuple[Places, NDArray[np.float32]]:
+    """Return a slice's readable rows and their inner products in float32."""
+    vectors = np.asarray(each.segment.vectors)
+    held = np.flatnonzero(each.mask)
+    if len(held) == len(vectors):
+        return held, vectors @ vector
+    if len(held) > _GATHER_SHARE * len(vectors):
+        return held, (vectors @ vector)[held]
+    products = [vectors[held[at : at + _BLOCK]] @ vector for at in range(0, len(held), _BLOCK)]
+    return held, np.concatenate([np.empty(0, np.float32), *products])
+
+
+def _exact(rows: _Rows, places: Places, vector: NDArray[np.float32]) -> Floats:
+    """Return the inner products in float64, rounded: a row's is the same in any company."""
+    scores = np.empty(len(places))
+    numbers, inside = rows.at(places)
+    wide = vector.astype(np.float64)
+    for number, each in enumerate(rows.slices):
+        here = np.flatnonzero(numbers == number)
+        vectors = np.asarray(each.segment.vectors)
+        for at in range(0, len(here), _BLOCK):
+            block = here[at : at + _BLOCK]
+            scores[block] = _summed(vectors[inside[block]] * wide)
+    return _rounded(scores)
+
+
+def _summed(products: Floats) -> Floats:
+    """Return each row's sum by folding halves: additions that are the same whatever the rows around.
+
+    A matrix product, and even ``sum(axis=1)``, may add in another order for another shape of the array.
+    """
+    width = products.shape[1]
+    while width > 1:
+        half = (width + 1) // 2
+        products[:, : width - half] += products[:, half:width]
+        width = half
+    return products[:, 0].copy()
+
+
+def _rounded(scores: Floats) -> Floats:
+    # Adding 0.0 turns -0.0 into 0.0: one number, one way to write it.
+    return np.rint(scores * 1e6) / 1e6 + 0.0
+
+
+def _aligned(union: Places, leg: _Scored) -> Floats:
+    """Return the leg's scores in the order of the union, 0 for what the leg does not have."""
+    scores = np.zeros(len(union))
+    scores[np.searchsorted(union, leg.places)] = leg.scores
+    return scores
+
+
+def _fused(bm25: Floats | None, cosines: Floats | None, dense_weight: float) -> Floats:
+    """Return the weighted sum of both legs after min-max over the union, rounded.
+
+    The lexical minimum is 0, for an absent score is 0. A leg whose scores are all equal gives 1. An
+    absent leg leaves the other alone. Bruch, Gai & Ingber 2023 for the convex combination.
+    """
+    if bm25 is not None and cosines is not None:
+        dense, lexical = _spread(cosines, cosines.min()), _spread(bm25, 0.0)
+        return _rounded(dense_weight * dense + (1 - dense_weight) * lexical)
+    if bm25 is not None:
+        return _rounded(_spread(bm25, 0.0))
+    return _NOTHING.scores if cosines is None else _rounded(_spread(cosines, cosines.min()))
+
+
+def _spread(scores: Floats, low: float) -> Floats:
+    high = float(scores.max())
+    if (scores == high).all():
+        return np.ones(len(scores))
+    spread: Floats = (scores - low) / (high - low)
+    return spread
+
+
+def _candidates(rows: _Rows, best: _Scored, legs: _Legs) -> list[Candidate]:
+    """Return the candidates in their final order."""
+    at = np.searchsorted(legs.union, best.places)
+    numbers, inside = rows.at(best.places)
+    unknown = [None] * len(at)
+    lexical = unknown if legs.bm25 is None else legs.bm25[at].tolist()
+    dense = unknown if legs.cosines is None else legs.cosines[at].tolist()
+    chunks = rows.chunks(best.places)
+    columns = (numbers.tolist(), inside.tolist(), chunks, lexical, dense, best.scores.tolist())
+    found = [Candidate(*values) for values in zip(*columns, strict=True)]
+    return sorted(found, key=lambda each: (-each.score, each.chunk))

@@ -1,0 +1,128 @@
+"""The tables of ``store.sqlite``, in SQLAlchemy Core so that the same ones can live in PostgreSQL.
+
+An *item* is what a source lists; a *document* is an item or a member of one. Ids are incarnations: a
+document that was deleted and comes back gets a new id, so that a tombstone (``dead``) on the old one
+also holds in every older generation. A *version* is one content of one document: revision, layout
+(its anchors), title, link. Versions, texts and layouts are only ever added, until collected.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+SCHEMA = 1
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False))
+
+acls = Table(
+    "acls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("readers", String, nullable=False, unique=True, doc="sorted JSON list"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("item", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("raw_digest", String, nullable=True, doc="SHA-256 of the bytes; null while never fetched"),
+    Column("parsed_by", String, nullable=False, doc="key of the parsing that gave the documents"),
+    Column("acl", Integer, ForeignKey("acls.id"), nullable=False),
+    UniqueConstraint("source", "item"),
+    sqlite_autoincrement=True,
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item_id", Integer, nullable=False, index=True),
+    Column("name", String, nullable=False, doc="<source>/<item>[!member]"),
+    Column("source", String, nullable=False),
+    Column("acl", Integer, ForeignKey("acls.id"), nullable=False),
+    Column("dead", Boolean, nullable=False, default=False),
+    Column("version", Integer, nullable=True, doc="the current one; null while unreadable or dead"),
+    Column("reason", String, nullable=True, doc="why it is unreadable"),
+    Column("hint", String, nullable=True),
+    Index("documents_name", "name"),
+    sqlite_autoincrement=True,
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("document_id", Integer, ForeignKey("documents.id"), nullable=False, index=True),
+    Column("revision", String, nullable=False, index=True),
+    Column("layout", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("link", String, nullable=True),
+    Column("modified", String, nullable=True),
+    Column("parser", String, nullable=False),
+    Column("raw_digest", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("revision", String, primary_key=True),
+    Column("text", LargeBinary, nullable=False, doc="zstd of the UTF-8 canonical text"),
+    Column("characters", Integer, nullable=False),
+)
+
+layouts = Table(
+    "layouts",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("anchors", LargeBinary, nullable=False, doc="zstd of JSON [[kind, label, start, end], ...]"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("version", Integer, ForeignKey("versions.id"), primary_key=True),
+    Column("chunker", String, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("end", Integer, primary_key=True),
+    Column("embedding", LargeBinary, nullable=False, index=True),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, doc="SHA-256 of embedder key and the exact string"),
+    Column("vector", LargeBinary, nullable=False, doc="float32, little endian"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("detail", String, nullable=True),
+)
+
+synced = Table(
+    "synced",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("status", String, nullable=False),
+)

@@ -1,0 +1,284 @@
+"""The store: sources' items, documents, versions, texts, access. The truth; segments derive from it.
+
+Only a sync writes; it does so under the workspace's write lock. Anyone may read meanwhile (WAL). A
+folder that cannot be written is read as it stands (``immutable=1``), which SQLite needs there.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import sqlalchemy as sa
+import zstandard
+from numpy.typing import NDArray
+
+from connectors.documents import Anchor
+from indexes import schema
+from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
+
+_BUSY_SECONDS = 10.0
+# SQLite allows 32,766 parameters a statement; a thousand keeps statements cacheable.
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One content of one document, as the store knows it. ``name`` is the document."""
+
+    id: int
+    document_id: int
+    name: str
+    revision: str
+    layout: str
+    title: str
+    link: str | None
+    modified: str | None
+    parser: str
+    raw_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may read what now: for each document id (the array's index) its ACL, or -1 for nobody.
+
+    ``readers[acl]`` are the readers of an ACL. ``epoch`` counts changes: equal epochs, equal access.
+    """
+
+    epoch: int
+    acl_of: NDArray[np.int32]
+    readers: dict[int, frozenset[str]]
+
+    def allowed(self, asker: frozenset[str]) -> NDArray[np.bool_]:
+        """Give, for each ACL id (the array's index), whether ``asker`` is among its readers."""
+        allowed = np.zeros(max(self.readers, default=0) + 1, dtype=np.bool_)
+        for acl, readers in self.readers.items():
+            allowed[acl] = not asker.isdisjoint(readers)
+        return allowed
+
+
+class Store:
+    """An open ``store.sqlite``. Use ``Store.open``; close it, or use it as a context manager."""
+
+    def __init__(self, engine: sa.Engine, *, writable: bool) -> None:
+        self.engine = engine
+        self.writable = writable
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool = False) -> "Store":
+        """Open the store; ``write`` creates it when absent and migrates it when old.
+
+        Raises ``StoreTooNew``, ``StoreDamaged``, or with ``write`` ``StoreNotWritable``.
+        """
+        if write and not path.exists():
+            return cls(_create(path), writable=True)
+        if write and not os.access(path, os.W_OK):
+            raise StoreNotWritable(
+                f"cannot write {path.name}", hint="give the user who runs ragflow the right to write .ragflow/"
+            )
+        url, writable = _url(path)
+        engine = _engine(url)
+        try:
+            with engine.connect() as connection:
+                found = connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema"))
+        except sa.exc.DatabaseError as error:
+            raise _damaged(path, error) from error
+        if found is None or not str(found).isdigit():
+            raise StoreDamaged(f"{path.name} has no schema number", hint="move .ragflow/ away and run ragflow index")
+        if int(found) > schema.SCHEMA:
+            raise StoreTooNew(
+                f"this workspace was written by a newer ragflow (schema {found}, this one knows {schema.SCHEMA})",
+                hint="upgrade ragflow, or index into a new folder",
+            )
+        return cls(engine, writable=writable)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Give a connection that sees one consistent state."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give one short write transaction: committed at the end, rolled back on an error."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # the read transaction that every connection begins with
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def checkpoint(self) -> None:
+        """Bring everything into the main file, so that it can be read where nothing can be written."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def remember(self, key: str, value: str | None) -> None:
+        """Keep a word about the workspace as a whole; None removes it."""
+        with self.write() as connection:
+            connection.execute(schema.meta.delete().where(schema.meta.c.key == key))
+            if value is not None:
+                connection.execute(schema.meta.insert().values(key=key, value=value))
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def epoch(self) -> int:
+        """Give the number of access changes and deletions so far."""
+        with self.read() as connection:
+            return read_epoch(connection)
+
+    def access(self) -> Access:
+        """Read who may read what now."""
+        with self.read() as connection:
+            epoch = read_epoch(connection)
+            rows = connection.execute(
+                sa.select(schema.documents.c.id, schema.documents.c.acl).where(~schema.documents.c.dead)
+            ).all()
+            known = connection.execute(sa.select(schema.acls.c.id, schema.acls.c.readers)).all()
+        pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
+        acl_of = np.full(int(pairs[:, 0].max(initial=0)) + 1, -1, dtype=np.int32)
+        acl_of[pairs[:, 0]] = pairs[:, 1]
+        return Access(epoch, acl_of, {row.id: frozenset(json.loads(row.readers)) for row in known})
+
+    def versions(self, ids: Sequence[int]) -> dict[int, Version]:
+        """Give the versions with these ids; unknown ones are left out."""
+        found: dict[int, Version] = {}
+        with self.read() as connection:
+            for batch in batches(ids):
+                query = _VERSIONS.where(schema.versions.c.id.in_(batch))
+                found |= {row.id: Version(*row) for row in connection.execute(query)}
+        return found
+
+    def versions_of(self, name: str) -> list[Version]:
+        """Give every kept version of the documents that ever had this name, newest first."""
+        query = _VERSIONS.where(schema.documents.c.name == name).order_by(schema.versions.c.id.desc())
+        with self.read() as connection:
+            return [Version(*row) for row in connection.execute(query)]
+
+    def text(self, revision: str) -> str | None:
+        """Give the canonical text of a revision; None when it was erased or never stored."""
+        query = sa.select(schema.texts.c.text).where(schema.texts.c.revision == revision)
+        with self.read() as connection:
+            packed = connection.scalar(query)
+        return None if packed is None else unpack(packed, revision)
+
+    def anchors(self, layout: str) -> tuple[Anchor, ...]:
+        """Give the anchors of a layout; empty when it is not stored."""
+        query = sa.select(schema.layouts.c.anchors).where(schema.layouts.c.digest == layout)
+        with self.read() as connection:
+            packed = connection.scalar(query)
+        if packed is None:
+            return ()
+        return tuple(Anchor(*fields) for fields in json.loads(unpack(packed, layout)))
+
+
+_VERSIONS = sa.select(
+    schema.versions.c.id,
+    schema.versions.c.document_id,
+    schema.documents.c.name,
+    schema.versions.c.revision,
+    schema.versions.c.layout,
+    schema.versions.c.title,
+    schema.versions.c.link,
+    schema.versions.c.modified,
+    schema.versions.c.parser,
+    schema.versions.c.raw_digest,
+).join(schema.documents, schema.documents.c.id == schema.versions.c.document_id)
+
+
+def read_epoch(connection: sa.Connection) -> int:
+    """Read the access epoch inside a transaction."""
+    value = connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch"))
+    return int(value or 0)
+
+
+def batches(values: Sequence[Any], size: int = _BATCH) -> Iterator[Sequence[Any]]:
+    """Cut a sequence into pieces of at most ``size``."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def pack(text: str) -> bytes:
+    """Compress a text."""
+    return zstandard.ZstdCompressor(level=3).compress(text.encode())
+
+
+def unpack(data: bytes, name: str) -> str:
+    """Decompress what ``pack`` made. Raises ``StoreDamaged`` naming ``name``."""
+    try:
+        return zstandard.ZstdDecompressor().decompress(data).decode()
+    except (zstandard.ZstdError, UnicodeDecodeError) as error:
+        raise StoreDamaged(
+            f"stored text {name[:12]} cannot be read: {error}", hint="ragflow index --full reads everything again"
+        ) from error
+
+
+def _create(path: Path) -> sa.Engine:
+    # Built under another name and renamed: a crash in between leaves no half store.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    engine = _engine(f"sqlite:///file:{quote(str(temporary.resolve()))}?uri=true")
+    with engine.begin() as connection:
+        schema.metadata.create_all(connection)
+        connection.execute(
+            schema.meta.insert(), [{"key": "schema", "value": str(schema.SCHEMA)}, {"key": "epoch", "value": "0"}]
+        )
+    engine.dispose()
+    temporary.replace(path)
+    return _engine(_url(path)[0])
+
+
+def _url(path: Path) -> tuple[str, bool]:
+    if not path.exists():
+        raise StoreDamaged(f"{path.name} is not there", hint="ragflow index")
+    name = f"sqlite:///file:{quote(str(path.resolve()))}"
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return f"{name}?uri=true", True
+    # A WAL database opens read-only while its writer's shared memory file is there; at rest only so:
+    mode = "mode=ro" if path.with_name(f"{path.name}-shm").exists() else "mode=ro&immutable=1"
+    return f"{name}?{mode}&uri=true", False
+
+
+def _engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(
+        url, poolclass=sa.pool.QueuePool, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
+    )
+
+    def connected(connection: sqlite3.Connection, _: object) -> None:
+        # SQLAlchemy begins transactions itself (below), so that reads see one state.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        if "mode=ro" not in url:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA secure_delete=ON")  # what is erased must not stay in free pages
+        cursor.close()
+
+    sa.event.listen(engine, "connect", connected)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    cause = getattr(error, "orig", error)
+    return StoreDamaged(
+        f"{path.name} cannot be read: {cause}",
+        hint="restore it from a backup, or move .ragflow/ away and run ragflow index",
+    )

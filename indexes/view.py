@@ -1,0 +1,86 @@
+"""One generation, opened: which of its rows an asker may read now."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.generations import ACL, DOCUMENT, SOURCE, VERSION, Generations, Manifest, release
+from indexes.ranking import Slice
+from indexes.segments import Segment, open_segment
+from indexes.store import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What one asker may read of a view: a slice for each segment, and the sources that have a row."""
+
+    slices: tuple[Slice, ...]
+    sources: tuple[str, ...]
+    rows: int
+    documents: int
+
+
+class View:
+    """A generation held open until ``close``. Rows are joined with access when asked, never stored."""
+
+    def __init__(self, generations: Generations) -> None:
+        self.manifest, self._lock = generations.hold()
+        try:
+            self.alive = generations.alive(self.manifest)
+            self.segments = tuple(open_segment(generations.segments / one.id) for one in self.manifest.segments)
+        except BaseException:
+            release(self._lock)
+            raise
+        self._places = tuple(_places(segment, self.alive[:, VERSION]) for segment in self.segments)
+
+    @property
+    def manifest_id(self) -> str:
+        """The generation's id."""
+        return self.manifest.id
+
+    def close(self) -> None:
+        """Give the generation back. Maps stay valid for values already handed out."""
+        release(self._lock)
+
+    def readable(self, asker: frozenset[str], sources: tuple[str, ...] | None, access: Access) -> Readable:
+        """Join rows with access: the generation's own AND the store's current, minus what is dead."""
+        allowed = access.allowed(asker)
+        document = self.alive[:, DOCUMENT]
+        now = np.full(len(document), -1, dtype=np.int64)
+        known = document < len(access.acl_of)
+        now[known] = access.acl_of[document[known]]
+        then = self.alive[:, ACL]
+        fits = (now >= 0) & (now < len(allowed)) & (then >= 0) & (then < len(allowed))
+        may = np.zeros(len(document), dtype=np.bool_)
+        may[fits] = allowed[now[fits]] & allowed[then[fits]]
+        if sources is not None:
+            wanted = np.array([name in sources for name in self.manifest.sources], dtype=np.bool_)
+            may &= wanted[self.alive[:, SOURCE]]
+        slices = tuple(
+            Slice(segment, _mask(places, may)) for segment, places in zip(self.segments, self._places, strict=True)
+        )
+        return self._summary(slices, may)
+
+    def _summary(self, slices: tuple[Slice, ...], may: NDArray[np.bool_]) -> Readable:
+        # A document whose text is empty has no row: a source of only such ones does not show.
+        seen = np.zeros(len(may), dtype=np.bool_)
+        for part, places in zip(slices, self._places, strict=True):
+            seen[places[part.mask]] = True
+        names = tuple(sorted(self.manifest.sources[one] for one in np.unique(self.alive[seen, SOURCE])))
+        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices), int(seen.sum()))
+
+
+def _places(segment: Segment, versions: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Give for each row its version's place in ``versions`` (sorted), or -1 when it is not alive."""
+    rows = np.asarray(segment.rows.versions)
+    if not len(versions):
+        return np.full(len(rows), -1, dtype=np.int32)
+    places = np.searchsorted(versions, rows).clip(max=len(versions) - 1)
+    return np.where(versions[places] == rows, places, -1).astype(np.int32)
+
+
+def _mask(places: NDArray[np.int32], may: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    mask = places >= 0
+    mask[mask] = may[places[mask]]
+    return mask

@@ -1,0 +1,330 @@
+"""What ``ask`` gives: claims, the citations that prove them, and the object ``ragflow.ask/1``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.documents import Anchor, AnchorKind
+from evals.grounding import Kind
+from indexes.query import Hit
+from ragflow.errors import UsageError
+
+SCHEMA = "ragflow.ask/1"
+
+Outcome = Literal["answered", "partial", "conflicting", "not_found", "blocked"]
+Reason = Literal[
+    "no_hits",
+    "low_confidence",
+    "no_valid_claim",
+    "underspecified",
+    "off_topic",
+    "input_blocked",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of an answer and the ids of the citations that support it: at least one."""
+
+    text: str
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The span that supports a claim: ``quote == revision's text[start:end]``, always.
+
+    ``anchors`` are those that overlap the span, in document order.
+    """
+
+    id: int
+    document: str
+    revision: str
+    start: int
+    end: int
+    quote: str
+    anchors: tuple[Anchor, ...] = ()
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A claim that was dropped, and the finding that dropped it."""
+
+    text: str
+    finding: Kind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which sources were searched, and how. ``rule`` names the rule that decided, if one did."""
+
+    sources: tuple[str, ...]
+    workflow: str = "answer"
+    prompt: str | None = None
+    tier: str | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an answer came out as it did: what was found, what was dropped, what was measured."""
+
+    rejected: tuple[Rejected, ...]
+    hits: tuple[Hit, ...]
+    features: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or why there is none.
+
+    ``readers`` are sorted. ``reason`` is None exactly when the outcome is answered, partial or
+    conflicting. ``answer`` is "" and there are no claims and citations when it is not_found or
+    blocked. ``confidence`` is 0 to 1. ``run`` is None when the run could not be recorded.
+    """
+
+    question: str
+    actor: str
+    readers: tuple[str, ...]
+    outcome: Outcome
+    reason: Reason | None
+    confidence: float
+    route: Route
+    generation: str
+    created: str
+    run: str | None = None
+    answer: str = ""
+    claims: tuple[Claim, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    missing: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    model: str | None = None
+    warnings: tuple[str, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    explanation: Explanation | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """6 when nothing was answered, else 0."""
+        return 6 if self.outcome in ("not_found", "blocked") else 0
+
+    @staticmethod
+    def from_json(shown: object) -> "Answer":
+        """Read an object ``ragflow.ask/1`` from outside, strictly. Raises ``UsageError``."""
+        return read_answer(shown)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object ``ragflow.ask/1``; with ``rejected``, ``hits``, ``features`` if explained."""
+        shown: dict[str, Any] = {
+            "schema": SCHEMA,
+            "run": self.run,
+            "created": self.created,
+            "question": self.question,
+            "actor": self.actor,
+            "readers": list(self.readers),
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "confidence": self.confidence,
+            "answer": self.answer,
+            "claims": [{"text": claim.text, "citations": list(claim.citations)} for claim in self.claims],
+            "citations": [citation_json(citation) for citation in self.citations],
+            "missing": list(self.missing),
+            "related": list(self.related),
+            "route": {
+                "sources": list(self.route.sources),
+                "workflow": self.route.workflow,
+                "prompt": self.route.prompt,
+                "tier": self.route.tier,
+                "rule": self.route.rule,
+            },
+            "generation": self.generation,
+            "model": self.model,
+            "warnings": list(self.warnings),
+            "timings_ms": dict(self.timings_ms),
+        }
+        if self.explanation is not None:
+            shown["rejected"] = [
+                {"text": each.text, "finding": each.finding, "detail": each.detail}
+                for each in self.explanation.rejected
+            ]
+            shown["hits"] = [hit_json(hit) for hit in self.explanation.hits]
+            shown["features"] = dict(self.explanation.features)
+        return shown
+
+
+def render(claims: tuple[Claim, ...]) -> str:
+    """Return the answer as one line of text: each claim followed by its numbers, ``Sentence. [1]``."""
+    return " ".join(
+        " ".join([claim.text, *(f"[{number}]" for number in claim.citations)]) for claim in claims
+    )
+
+
+def anchor_json(anchor: Anchor) -> dict[str, Any]:
+    """Return an anchor as it stands in every JSON object."""
+    return {
+        "kind": anchor.kind,
+        "label": anchor.label,
+        "start": anchor.start,
+        "end": anchor.end,
+    }
+
+
+def citation_json(citation: Citation) -> dict[str, Any]:
+    """Return a citation as it stands in ``ragflow.ask/1``."""
+    return {
+        "id": citation.id,
+        "document": citation.document,
+        "revision": citation.revision,
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+        "anchors": [anchor_json(anchor) for anchor in citation.anchors],
+        "link": citation.link,
+    }
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """Return a hit as it stands in ``ragflow.search/1`` and in an explained answer."""
+    return {
+        "rank": hit.rank,
+        "chunk": hit.chunk,
+        "document": hit.document,
+        "revision": hit.revision,
+        "start": hit.start,
+        "end": hit.end,
+        "title": hit.title,
+        "anchors": [anchor_json(anchor) for anchor in hit.anchors],
+        "link": hit.link,
+        "text": hit.text,
+        "score": hit.score,
+        "scores": {
+            "lexical": hit.scores.lexical,
+            "dense": hit.scores.dense,
+            "rerank": hit.scores.rerank,
+        },
+    }
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Anchor(_Strict):
+    kind: AnchorKind
+    label: str
+    start: int
+    end: int
+
+
+class _Citation(_Strict):
+    id: int = Field(ge=1)
+    document: str
+    revision: str = Field(pattern="^[0-9a-f]{64}$")
+    start: int = Field(ge=0)
+    end: int
+    quote: str
+    anchors: list[_Anchor]
+    link: str | None
+
+
+class _Claim(_Strict):
+    text: str
+    citations: list[int] = Field(min_length=1)
+
+
+class _Route(_Strict):
+    sources: list[str]
+    workflow: str
+    prompt: str | None
+    tier: str | None
+    rule: str | None
+
+
+class _Answer(_Strict):
+    schema_: Literal["ragflow.ask/1"] = Field(alias="schema")
+    run: str | None
+    created: str
+    question: str
+    actor: str
+    readers: list[str]
+    outcome: Outcome
+    reason: Reason | None
+    confidence: float = Field(ge=0, le=1)
+    answer: str
+    claims: list[_Claim]
+    citations: list[_Citation]
+    missing: list[str]
+    related: list[str]
+    route: _Route
+    generation: str
+    model: str | None
+    warnings: list[str]
+    timings_ms: dict[str, float]
+    # What only --explain adds proves nothing: it is let through, not read.
+    rejected: list[dict[str, Any]] = []
+    hits: list[dict[str, Any]] = []
+    features: dict[str, float] = {}
+
+
+def read_answer(shown: object) -> Answer:
+    """Read an object ``ragflow.ask/1`` from outside, strictly; what ``--explain`` adds is left out.
+
+    The parts must fit each other: each id once, every number cited exists, the answer is its claims.
+
+    Raises:
+        UsageError: it is not such an object; the message names the first thing wrong.
+    """
+    try:
+        read = _Answer.model_validate(shown)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise _not_an_answer(f"{place}: {first['msg']}") from error
+    answer = _built(read)
+    ids = [citation.id for citation in answer.citations]
+    if len(set(ids)) < len(ids):
+        raise _not_an_answer("two citations bear the same id")
+    if any(number not in ids for claim in answer.claims for number in claim.citations):
+        raise _not_an_answer("a claim cites a number that is not among the citations")
+    if render(answer.claims) != answer.answer:
+        raise _not_an_answer("the answer's text is not that of its claims")
+    return answer
+
+
+def _not_an_answer(what: str) -> UsageError:
+    hint = "ragflow ask --json QUESTION | ragflow verify -"
+    return UsageError(f"this is no {SCHEMA} object: {what}", hint=hint)
+
+
+def _built(read: _Answer) -> Answer:
+    return Answer(
+        question=read.question,
+        actor=read.actor,
+        readers=tuple(read.readers),
+        outcome=read.outcome,
+        reason=read.reason,
+        confidence=read.confidence,
+        route=Route(**{**read.route.model_dump(), "sources": tuple(read.route.sources)}),
+        generation=read.generation,
+        created=read.created,
+        run=read.run,
+        answer=read.answer,
+        claims=tuple(Claim(claim.text, tuple(claim.citations)) for claim in read.claims),
+        citations=tuple(_cited(citation) for citation in read.citations),
+        missing=tuple(read.missing),
+        related=tuple(read.related),
+        model=read.model,
+        warnings=tuple(read.warnings),
+        timings_ms=dict(read.timings_ms),
+    )
+
+
+def _cited(read: _Citation) -> Citation:
+    anchors = tuple(Anchor(each.kind, each.label, each.start, each.end) for each in read.anchors)
+    return Citation(
+        read.id, read.document, read.revision, read.start, read.end, read.quote, anchors, read.link
+    )

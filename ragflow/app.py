@@ -1,0 +1,445 @@
+"""The one wiring file: configuration in, the floors put together, the Python face out."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from connectors.beir import Beir
+from connectors.files import Files
+from connectors.items import Connector
+from connectors.parsing.keys import parsing_key, retry_key
+from connectors.parsing.pool import ParserPool
+from indexes import weights
+from indexes.build import Chunking
+from indexes.embedding import Embedder
+from indexes.errors import NoGeneration, StoreNotWritable, UnknownGeneration
+from indexes.forget import forget
+from indexes.generations import Generations
+from indexes.index import EmbeddedIndex
+from indexes.locks import writer_lock
+from indexes.plan import Brake, ParseKeys, SourceSpec
+from indexes.query import Found, Hit, Query, Ranking, System
+from indexes.store import Store
+from indexes.sync import Progress, Sync, SyncOptions
+from ragflow import identity
+from ragflow.answers import Answer
+from ragflow.config import Config, find, load
+from ragflow.errors import NotFound, check_question, map_errors
+from ragflow.extractive import ExtractiveAnswerer
+from ragflow.identity import Asker
+from ragflow.library import DocumentRow, Library
+from ragflow.pipeline import Question, Record, Rules, ask
+from ragflow.records import Run, asked, citations, new_id, timestamp
+from ragflow.reports import IndexReport, SearchReport
+from ragflow.runs import RunStore
+from ragflow.sections import FilesSource, Source
+from ragflow.verify import Proof, verify
+
+__all__ = ["App", "Progress", "open"]
+
+
+def open(folder: str | Path = ".", *, overrides: Sequence[str] = ()) -> "App":  # noqa: A001  the pinned name
+    """Open the workspace of ``folder`` or the nearest parent that has a ``ragflow.yaml``.
+
+    ``overrides`` are ``KEY=VALUE`` as after ``--set``. Raises ``RagflowError`` (ConfigError).
+    """
+    with map_errors():
+        return App(load(find(Path(folder)), overrides=overrides))
+
+
+class App:
+    """A workspace, open. Only ``RagflowError`` and its children leave its methods. One thread at a time."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.workspace = config.workspace
+        self._opened_store: Store | None = None
+        self._opened_index: EmbeddedIndex | None = None
+        self._opened_embedder: Embedder | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the generation back and close the store."""
+        if self._opened_index is not None:
+            self._opened_index.close()
+            self._opened_index = None
+        if self._opened_store is not None:
+            self._opened_store.close()
+            self._opened_store = None
+
+    # -- who asks --------------------------------------------------------------------------------
+
+    @map_errors()
+    def asker(self, as_: Sequence[str] = ()) -> Asker:
+        """Give who asks: the operating system's user, standing in for ``as_`` where it may."""
+        return identity.resolve(self.config.identity, identity.login(), as_=as_)
+
+    def _standing_for(self, readers: Sequence[str]) -> Asker:
+        own = identity.resolve(self.config.identity, identity.login())
+        return replace(own, readers=identity.readers(readers), acting=True)
+
+    # -- the three walks -------------------------------------------------------------------------
+
+    @map_errors()
+    def index(
+        self,
+        sources: Sequence[str] | None = None,
+        *,
+        dry_run: bool = False,
+        full: bool = False,
+        allow_deletes: bool = False,
+        wait: float = 0.0,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> IndexReport:
+        """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
+
+        Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
+        raise: the report names it and its ``exit_code`` is 4.
+        """
+        chosen = self.config.choose(sources)
+        run, began, created = new_id("r"), time.perf_counter(), timestamp()
+        self._prepare()
+        with writer_lock(self.workspace / "lock", wait=wait), Store.open(self._store_path, write=True) as store:
+            if not dry_run:
+                self._embedder()  # absent weights are told before anything is read
+            self._runs.expire(self.config.runs.keep_days)
+            options = self._options(run, dry_run=dry_run, full=full, allow_deletes=allow_deletes)
+            sync = Sync(store, self._generations, self._embedder, self._pool, options, progress=progress)
+            done = sync.run([self._spec(name) for name in chosen], configured=tuple(self.config.sources))
+            estimate = sync.estimate(done) * 1000 if dry_run else None
+        spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
+        report = IndexReport(None if dry_run else run, dry_run, done, spent, estimate)
+        if not dry_run:
+            self._runs.add(self._index_run(report, created))
+        return report
+
+    @map_errors()
+    def find(
+        self,
+        question: str,
+        *,
+        readers: Sequence[str],
+        sources: Sequence[str] | None = None,
+        k: int | None = None,
+        system: System = "hybrid",
+    ) -> SearchReport:
+        """Search what these readers may read. A search without hits is no error."""
+        began = time.perf_counter()
+        text = check_question(question)
+        asker = identity.readers(readers)
+        query = Query(text, frozenset(asker), self._sources(sources), k or self.config.search.k, system)
+        found = self._index().search(query)
+        spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
+        return SearchReport(text, asker, system, found, spent)
+
+    def search(self, question: str, *, readers: Sequence[str], k: int | None = None) -> tuple[Hit, ...]:
+        """Give the hits of ``find``."""
+        return self.find(question, readers=readers, k=k).hits
+
+    def ask(self, question: str, *, readers: Sequence[str], sources: Sequence[str] | None = None) -> Answer:
+        """Answer from what these readers may read, or say that it cannot be answered."""
+        with map_errors():
+            return self.answer(question, asker=self._standing_for(readers), sources=sources)
+
+    @map_errors()
+    def answer(
+        self, question: str, *, asker: Asker, sources: Sequence[str] | None = None, explain: bool = False
+    ) -> Answer:
+        """Answer for an asker and record the run; ``run`` is None where it could not be recorded."""
+        text = check_question(question)
+        settings = self.config
+        index = self._index()
+        answer = ask(
+            Question(text, asker.actor, frozenset(asker.readers), self._sources(sources)),
+            index=index,
+            answerer=ExtractiveAnswerer(max_claims=settings.answer.max_claims, embed=self._embed),
+            record=(record := Record(new_id("r"))),
+            rules=Rules(settings.search.k, settings.answer.min_confidence, explain),
+        )
+        run = asked(
+            answer,
+            actor=(asker.actor, *(one for one in asker.readers if one != asker.actor)),
+            steps=record.steps,
+            config_digest=settings.digest,
+            version=version("ragflow"),
+            hide=settings.runs.redact,
+        )
+        try:
+            self._runs.add(run)
+        except StoreNotWritable:
+            return replace(answer, run=None)
+        return answer
+
+    @map_errors()
+    def verify(self, run: str | Mapping[str, Any], *, readers: Sequence[str]) -> Proof:
+        """Prove the citations of a recorded run, or of an answer's object, again.
+
+        Raises ``NotFound`` for a run that is not there, not the actor's, or that cites what the readers
+        may not read now.
+        """
+        who = frozenset(identity.readers(readers))
+        library = self._library()
+        if isinstance(run, Mapping):
+            shown = Answer.from_json(run).to_json()
+            return verify(
+                shown,
+                run=shown["run"],
+                record="none",
+                text=lambda name, revision: library.evidence(name, revision) if library.may_read(name, who) else None,
+                now=lambda name: library.standing(name, who),
+            )
+        record = self._run(run, self._standing_for(readers))
+        return verify(
+            record.output,
+            run=record.run,
+            record=self._runs.check(record.run) or "changed",
+            text=library.evidence,
+            now=lambda name: library.standing(name, who),
+        )
+
+    # -- looking up ------------------------------------------------------------------------------
+
+    @map_errors()
+    def documents(self, *, readers: Sequence[str], sources: Sequence[str] | None = None) -> list[DocumentRow]:
+        """Give the documents that these readers may read."""
+        return self._library().documents(frozenset(identity.readers(readers)), self._sources(sources))
+
+    @map_errors()
+    def show(self, document: str, *, readers: Sequence[str]) -> dict[str, Any]:
+        """Give what is known of a document. Raises ``NotFound``."""
+        return self._library().show(document, frozenset(identity.readers(readers)))
+
+    @map_errors()
+    def text(self, document: str, *, readers: Sequence[str]) -> str:
+        """Give the canonical text of a document or of one revision of it. Raises ``NotFound``."""
+        return self._library().text(document, frozenset(identity.readers(readers)))
+
+    @map_errors()
+    def runs(self, limit: int, asker: Asker) -> list[dict[str, Any]]:
+        """Give the newest runs of the asker; of all for an auditor. What may not be read now is left out."""
+        owner = None if asker.auditor and not asker.acting else asker.actor
+        found = self._runs.list(limit, owner=owner)
+        return [one.to_json() for one in found if self._may_see(one, asker)]
+
+    @map_errors()
+    def run(self, run: str, asker: Asker) -> dict[str, Any]:
+        """Give one run record; ``last`` is the asker's newest. Raises ``NotFound``."""
+        return self._run(run, asker).to_json()
+
+    # -- generations and erasing -----------------------------------------------------------------
+
+    @map_errors()
+    def generations(self) -> list[dict[str, Any]]:
+        """Give the kept generations, newest first."""
+        if not self.workspace.exists():
+            return []
+        live = self._generations.live()
+        manifests = [self._generations.manifest(one) for one in reversed(self._generations.kept())]
+        return [
+            {
+                "schema": "ragflow.generation/1",
+                "generation": one.id,
+                "created": one.created,
+                "live": one.id == live,
+                "parent": one.parent,
+                "documents": one.documents,
+                "chunks": one.chunks,
+            }
+            for one in manifests
+        ]
+
+    @map_errors()
+    def promote(self, generation: str) -> dict[str, Any]:
+        """Make a kept generation live. Access stays as it is now; what was deleted stays deleted."""
+        self._prepare()
+        with writer_lock(self.workspace / "lock"), Store.open(self._store_path, write=True) as store:
+            self._generations.verify(self._generations.manifest(generation))
+            self._generations.promote(generation)
+            store.remember("rolled_back", None)
+        return {"schema": "ragflow.promotion/1", "generation": generation}
+
+    @map_errors()
+    def rollback(self) -> dict[str, Any]:
+        """Make the generation before the live one live again."""
+        self._prepare()
+        with writer_lock(self.workspace / "lock"), Store.open(self._store_path, write=True) as store:
+            live = self._generations.live()
+            if live is None:
+                raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
+            left = self._generations.manifest(live)
+            earlier = [one for one in self._generations.kept() if one < live]
+            if not earlier:
+                raise UnknownGeneration("no earlier generation is kept", hint="ragflow generations list")
+            before = left.parent if left.parent in earlier else earlier[-1]
+            self._generations.verify(self._generations.manifest(before))
+            self._generations.promote(before)
+            store.remember("rolled_back", left.state)
+        return {"schema": "ragflow.promotion/1", "generation": before, "rolled_back": live}
+
+    @map_errors()
+    def forget(self, document: str) -> dict[str, Any]:
+        """Erase a document from store, index and records; digests stay. Raises ``NotFound``."""
+        created = timestamp()
+        self._prepare()
+        with writer_lock(self.workspace / "lock"), Store.open(self._store_path, write=True) as store:
+            library = Library(store, self._index)
+            if not library.exists(document):
+                raise NotFound(f"not found: {document}")
+            cited = {pair for pair in self._runs.cited() if pair[0] != document}
+            gone = forget(store, self._generations, document, cited=cited)
+            record = self._runs.erase(document, forget=self._new_run("forget", created, gone.generation))
+        return {
+            "schema": "ragflow.forget/1",
+            "document": document,
+            "documents": gone.documents,
+            "revisions": gone.versions,
+            "records": len((record.output or {}).get("erased", {})),
+            "generation": gone.generation,
+            "held_by_open_processes": list(gone.held),
+        }
+
+    # -- wiring ----------------------------------------------------------------------------------
+
+    @property
+    def _store_path(self) -> Path:
+        return self.workspace / "store.sqlite"
+
+    @property
+    def _generations(self) -> Generations:
+        return Generations(self.workspace)
+
+    @property
+    def _runs(self) -> RunStore:
+        return RunStore(self.workspace / "runs.sqlite")
+
+    def _prepare(self) -> None:
+        self.workspace.mkdir(mode=0o700, exist_ok=True)
+        self._generations.prepare()
+
+    def _store(self) -> Store:
+        if self._opened_store is None:
+            if not self._store_path.exists():
+                raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
+            self._opened_store = Store.open(self._store_path)
+        return self._opened_store
+
+    def _index(self) -> EmbeddedIndex:
+        if self._opened_index is None:
+            s = self.config.search
+            ranking = Ranking(s.candidates, s.dense_weight, s.title_boost, s.heading_boost, s.k1, s.b)
+            self._opened_index = EmbeddedIndex(self.workspace, self._store(), self._embedder, ranking)
+        return self._opened_index
+
+    def _library(self) -> Library:
+        return Library(self._store(), self._index)
+
+    def _embedder(self) -> Embedder:
+        if self._opened_embedder is None:
+            from indexes.onnx_embedder import OnnxEmbedder  # onnxruntime is slow to import
+
+            model = self.config.embed.model
+            known = weights.find(self.config.resolve(model) if "/" in model or model.startswith(".") else model)
+            self._opened_embedder = OnnxEmbedder.open(
+                known.folder,
+                precision=self.config.embed.precision,
+                cache=self.workspace / "model",
+                expected_sha256=known.sha256,
+            )
+        return self._opened_embedder
+
+    def _embed(self, texts: Sequence[str]) -> Any:
+        return self._embedder().embed(texts)
+
+    def _pool(self) -> ParserPool:
+        p = self.config.parse
+        return ParserPool(timeout=p.timeout, memory_mb=p.memory_mb, ocr=p.ocr)
+
+    def _options(self, run: str, *, dry_run: bool, full: bool, allow_deletes: bool) -> SyncOptions:
+        c, i, ocr = self.config.chunk, self.config.index, self.config.parse.ocr
+        return SyncOptions(
+            run=run,
+            keys=ParseKeys(parsing_key(ocr), retry_key(ocr)),
+            chunking=Chunking(c.mode, c.tokens, c.overlap),
+            brake=Brake(i.brake.share, i.brake.documents),
+            keep_generations=i.keep_generations,
+            full=full,
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
+            cited=self._runs.cited(),
+        )
+
+    def _spec(self, name: str) -> SourceSpec:
+        source = self.config.sources[name]
+        return SourceSpec(name, source.type, self._connector(source), frozenset(source.readers))
+
+    def _connector(self, source: Source) -> Connector:
+        path = self.config.resolve(source.path)
+        if isinstance(source, FilesSource):
+            return Files(
+                path,
+                readers=source.readers,
+                include=source.include,
+                exclude=source.exclude,
+                max_bytes=source.max_bytes,
+            )
+        return Beir(path, readers=source.readers)
+
+    def _sources(self, sources: Sequence[str] | None) -> tuple[str, ...]:
+        """Give the sources to search: a source that is not configured any more is not searched."""
+        return self.config.choose(sources)
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
+        actor = identity.resolve(self.config.identity, identity.login())
+        return Run(
+            run=new_id("r"),
+            kind=kind,
+            created=created,
+            actor=(actor.actor, *(one for one in actor.readers if one != actor.actor)),
+            status="done",
+            outcome=None,
+            exit_code=0,
+            config_digest=self.config.digest,
+            generation=generation,
+            version=version("ragflow"),
+            input={},
+            output={},
+        )
+
+    def _index_run(self, report: IndexReport, created: str) -> Run:
+        blank = self._new_run("index", created, report.sync.generation)
+        return replace(
+            blank,
+            run=str(report.run),
+            exit_code=report.exit_code,
+            input={"sources": list(report.sync.sources)},
+            output=report.to_json(),
+        )
+
+    def _run(self, run: str, asker: Asker) -> Run:
+        found = self._runs.last(asker.actor) if run == "last" else self._runs.get(run)
+        if found is None or not self._may_see(found, asker):
+            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
+        return found
+
+    def _may_see(self, run: Run, asker: Asker) -> bool:
+        """A run belongs to its actor; one that cites what the readers may not read now is not there."""
+        if run.actor[0] != asker.actor and not asker.auditor:
+            return False
+        library = self._library() if self._store_path.exists() else None
+        who = frozenset(asker.readers)
+        return all(
+            library is None or not library.exists(name) or library.may_read(name, who) for name, _ in citations(run)
+        )

@@ -1,0 +1,47 @@
+"""The command line. ``main`` is the entry point; each module holds one group of commands."""
+
+import io
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from ragflow.cli.frame import Opener, fail, open_workspace, unforeseen
+from ragflow.cli.root import build
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) -> int:
+    """Run one command and return its exit code.
+
+    ``argv`` None is the process's own. Results go to stdout; progress, warnings and errors to stderr,
+    or, with ``--json``, an error goes to stdout as ``ragflow.error/1``. ``opener`` opens a workspace.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json, debug = "--json" in flags, "--debug" in flags
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that is no Unicode must not stop a command; in JSON this is a valid escape.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = build().main(args=arguments, prog_name="ragflow", standalone_mode=False, obj=opener)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except typer.TyperException as error:
+        from ragflow.errors import UsageError
+
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help" if context else ""
+        return fail(UsageError(error.format_message(), hint=hint), as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last resort: reported, and recorded in a file
+        from ragflow.errors import translate
+
+        known = translate(error)
+        if known is None or debug:
+            return unforeseen(error, known=known, debug=debug, as_json=as_json)
+        return fail(known, as_json=as_json)
+    if code == INTERRUPTED:
+        sys.stderr.write("interrupted: what was finished is kept, the next `ragflow index` goes on\n")
+    return code if isinstance(code, int) else 0

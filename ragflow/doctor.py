@@ -1,0 +1,153 @@
+"""``ragflow doctor``: is everything there and sound, and if not, what mends it.
+
+No check prints a document's text or name.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from ragflow.config import Config, find, load
+from ragflow.errors import translate
+
+Status = Literal["ok", "warn", "fail"]
+CHECK_FAILED = 8
+_SMALL, _FULL = 1_000_000_000, 100_000_000
+
+_EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "s3": ("s3fs",),
+    "transformers": ("sentence_transformers", "torch"),
+    "unstructured": ("unstructured",),
+    "qdrant": ("qdrant_client",),
+    "postgres": ("psycopg",),
+    "llm": ("litellm",),
+    "ragas": ("ragas",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ``cure`` says how to mend it, "" where nothing is to be done."""
+
+    name: str
+    status: Status
+    message: str
+    cure: str = ""
+
+
+class Examined(Protocol):
+    """An open workspace that can say how its store, live generation and orphans are."""
+
+    def health(self, *, fix: bool) -> list[Check]: ...
+
+
+Opener = Callable[[Path, Sequence[str]], AbstractContextManager[Examined]]
+
+
+def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool) -> list[Check]:
+    """Check everything; ``fix`` first mends what can be mended without losing anything.
+
+    Raises:
+        ConfigError: there is no configuration, or it is wrong; nothing else can be checked then.
+    """
+    config = load(find(folder), overrides=overrides)
+    checks = [_configuration(config), _model(config), _rights(config.workspace, fix=fix)]
+    checks += [_space(config), _ocr(config), _extras()]
+    try:
+        with opener(folder, overrides) as app:
+            return checks + app.health(fix=fix)
+    except Exception as error:
+        known = translate(error)
+        if known is None:
+            raise
+        # A workspace that cannot be opened is a finding, not the end of the examination.
+        return [*checks, Check("workspace", "fail", str(known), known.hint)]
+
+
+def to_json(checks: Sequence[Check]) -> dict[str, Any]:
+    """Return the object ``ragflow.doctor/1``."""
+    return {"schema": "ragflow.doctor/1", "checks": [asdict(check) for check in checks]}
+
+
+def exit_code(checks: Sequence[Check]) -> int:
+    """8 when a check failed, else 0; a warning is no failure."""
+    return CHECK_FAILED if any(check.status == "fail" for check in checks) else 0
+
+
+def _configuration(config: Config) -> Check:
+    unread = [name for name, source in config.sources.items() if not source.readers]
+    if unread:
+        message = f"nobody may read {', '.join(unread)}: no readers are named"
+        return Check("configuration", "warn", message, "add for example readers: [everyone] to the source")
+    return Check("configuration", "ok", f"{config.file} with {len(config.sources)} source(s)")
+
+
+def _model(config: Config) -> Check:
+    from indexes import weights
+
+    try:
+        checkpoint = weights.find(config.model)
+    except Exception as error:
+        known = translate(error)
+        if known is None:
+            raise
+        return Check("model", "fail", str(known), known.hint)
+    if checkpoint.sha256 is None:
+        return Check("model", "ok", f"{config.embed.model}: a folder of your own, no digest to compare")
+    with (checkpoint.folder / weights.WEIGHTS_FILE).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != checkpoint.sha256:
+        message = f"{config.embed.model}: the weights are not the published ones ({digest[:16]}...)"
+        return Check("model", "fail", message, weights.INSTALL)
+    return Check("model", "ok", f"{config.embed.model}, sha256 {digest[:16]}...")
+
+
+def _rights(workspace: Path, *, fix: bool) -> Check:
+    if not workspace.is_dir():
+        return Check("rights", "ok", "no workspace yet: the first `ragflow index` makes it")
+    mode = stat.S_IMODE(workspace.stat().st_mode)
+    if mode & 0o077 and fix:
+        try:
+            workspace.chmod(0o700)
+        except OSError as error:
+            message = f"the mode of {workspace} cannot be changed: {error.strerror}"
+            return Check("rights", "fail", message, "ask its owner: chmod 700")
+        return Check("rights", "ok", f"{workspace} had mode {mode:o}, it has 700 now")
+    if mode & 0o077:
+        message = f"{workspace} has mode {mode:o}: others on this machine may read all of it"
+        return Check("rights", "warn", message, "ragflow doctor --fix, or chmod 700")
+    if not os.access(workspace, os.W_OK | os.X_OK):
+        return Check(
+            "rights", "warn", f"{workspace} cannot be written: nothing is recorded", "check its owner"
+        )
+    return Check("rights", "ok", f"{workspace} has mode {mode:o}")
+
+
+def _space(config: Config) -> Check:
+    free = shutil.disk_usage(config.workspace if config.workspace.is_dir() else config.folder).free
+    message = f"{free / 1e9:,.1f} GB free"
+    if free >= _SMALL:
+        return Check("space", "ok", message)
+    return Check("space", "fail" if free < _FULL else "warn", message, "free some space on this disk")
+
+
+def _ocr(config: Config) -> Check:
+    if config.parse.ocr == "off":
+        return Check("ocr", "ok", "off (parse.ocr): pictures of text are reported, not read")
+    where = shutil.which("tesseract")
+    if where:
+        return Check("ocr", "ok", f"tesseract at {where}")
+    message = "tesseract is not installed: scanned pages and pictures are reported, not read"
+    return Check("ocr", "warn", message, "install tesseract-ocr, or set parse.ocr to off")
+
+
+def _extras() -> Check:
+    here = [name for name, modules in _EXTRAS.items() if all(map(importlib.util.find_spec, modules))]
+    return Check("extras", "ok", f"installed: {', '.join(here) or 'none'} (none is needed for this version)")

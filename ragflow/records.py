@@ -1,0 +1,204 @@
+"""The value of one run, the object ``ragflow.run/1``, and the digests that keep it honest."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from ragflow.answers import Answer
+from ragflow.redact import Kind, redact
+
+SCHEMA = "ragflow.run/1"
+
+Status = Literal["running", "waiting", "done", "failed", "cancelled"]
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One recorded execution.
+
+    ``actor``: the acting user first, then its groups; the run belongs to ``actor[0]``. ``input`` and
+    ``output`` are None when expired. ``erased`` holds the original digests of contents that were
+    rewritten or removed later, by slot: ``input``, ``output``, ``steps.0`` and so on.
+    ``previous`` and ``digest`` are set by ``RunStore.add``.
+    """
+
+    run: str
+    kind: str
+    created: str
+    actor: tuple[str, ...]
+    status: Status
+    outcome: str | None
+    exit_code: int
+    config_digest: str
+    generation: str | None
+    version: str
+    input: Json | None
+    output: Json | None
+    steps: tuple[Json, ...] = ()
+    approvals: tuple[Json, ...] = ()
+    previous: str = ""
+    digest: str = ""
+    erased: Mapping[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object ``ragflow.run/1``; ``erased`` only where something was erased."""
+        shown = {
+            "schema": SCHEMA,
+            "run": self.run,
+            "kind": self.kind,
+            "created": self.created,
+            "actor": list(self.actor),
+            "status": self.status,
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "config_digest": self.config_digest,
+            "generation": self.generation,
+            "version": self.version,
+            "input": self.input,
+            "steps": [dict(step) for step in self.steps],
+            "output": self.output,
+            "approvals": [dict(approval) for approval in self.approvals],
+            "previous": self.previous,
+            "digest": self.digest,
+        }
+        return shown if self.erased is None else {**shown, "erased": dict(self.erased)}
+
+    @classmethod
+    def from_json(cls, shown: Json) -> "Run":
+        """Build a run from its object. Raises ``KeyError`` or ``TypeError`` when it is not one."""
+        fields = {key: value for key, value in shown.items() if key != "schema"}
+        for key in ("actor", "steps", "approvals"):
+            fields[key] = tuple(fields[key])
+        return cls(**fields)
+
+
+def asked(
+    answer: Answer,
+    *,
+    actor: Sequence[str],
+    steps: Sequence[Json],
+    config_digest: str,
+    version: str,
+    hide: Collection[Kind],
+) -> Run:
+    """Return the run of an answer, its question redacted: ``hide`` is the configuration's ``runs.redact``.
+
+    ``actor``: the acting user first. The answer must bear the id of its run.
+    """
+    if answer.run is None:
+        raise AssertionError("an answer without a run cannot be recorded")
+    question = redact(answer.question, hide)
+    return Run(
+        run=answer.run,
+        kind="ask",
+        created=answer.created,
+        actor=tuple(actor),
+        status="done",
+        outcome=answer.outcome,
+        exit_code=answer.exit_code,
+        config_digest=config_digest,
+        generation=answer.generation,
+        version=version,
+        input={"question": question},
+        output={**answer.to_json(), "question": question},
+        steps=tuple(steps),
+    )
+
+
+def new_id(prefix: str = "r", *, now: datetime | None = None) -> str:
+    """Return a fresh id: prefix, UTC to the second, six random hex digits."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{prefix}-{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def timestamp(now: datetime | None = None) -> str:
+    """Return a moment as every JSON object shows it: ISO 8601, UTC, whole seconds, ``Z``."""
+    return f"{(now or datetime.now(UTC)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def canonical(value: object) -> str:
+    """Return sorted-key, compact JSON. Raises ``ValueError`` on NaN and infinity."""
+    return json.dumps(
+        value,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+
+
+def sha256(value: object) -> str:
+    """Return the SHA-256 (64 hex) of a value's canonical JSON as UTF-8."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_of(shown: Json) -> str:
+    """Return the digest that a ``ragflow.run/1`` object should bear; erased contents by what they were."""
+    kept = shown.get("erased") or {}
+    bare = {key: value for key, value in shown.items() if key not in ("digest", "erased")}
+    for slot in ("input", "output"):
+        bare[slot] = kept.get(slot) or sha256(shown[slot])
+    bare["steps"] = [
+        {**step, "output": kept.get(f"steps.{at}") or sha256(step["output"])}
+        for at, step in enumerate(shown["steps"])
+    ]
+    return sha256(bare)
+
+
+def citations(run: Run) -> list[tuple[str, str]]:
+    """Return the (document, revision) pairs that a run cites, sorted, each once."""
+    cited = (run.output or {}).get("citations", []) if run.kind == "ask" else []
+    return sorted({(each["document"], each["revision"]) for each in cited})
+
+
+def emptied(run: Run) -> Run:
+    """Return the run without its contents, with their digests in ``erased``."""
+    contents = {"input": run.input, "output": run.output}
+    contents |= {f"steps.{at}": step["output"] for at, step in enumerate(run.steps)}
+    kept = {slot: sha256(content) for slot, content in contents.items()} | dict(run.erased or {})
+    steps = tuple({**step, "output": None} for step in run.steps)
+    return replace(run, input=None, output=None, steps=steps, erased=kept)
+
+
+def without(document: str, output: Json) -> dict[str, Any]:
+    """Return an answer's object without any wording of the document; each quote leaves its digest."""
+    erased = dict(output)
+    gone: set[int] = set()
+    citations = []
+    for cited in output.get("citations", []):
+        each = cited
+        if each["document"] == document and "quote_sha256" not in each:
+            digest = hashlib.sha256(each["quote"].encode()).hexdigest()
+            each = {
+                **each,
+                "quote": "",
+                "anchors": [],
+                "link": None,
+                "quote_sha256": digest,
+            }
+        if "quote_sha256" in each:
+            gone.add(each["id"])
+        citations.append(each)
+    claims = [
+        {**claim, "text": ""} if gone.intersection(claim["citations"]) else claim
+        for claim in output.get("claims", [])
+    ]
+    erased |= {"citations": citations, "claims": claims}
+    if gone:
+        shown = [
+            [claim["text"], *(f"[{at}]" for at in claim["citations"])] for claim in claims if claim["text"]
+        ]
+        erased["answer"] = " ".join(" ".join(parts) for parts in shown)
+    hits = output.get("hits", [])
+    if gone or any(hit["document"] == document for hit in hits):
+        if "rejected" in output:  # a dropped claim does not say which document its words came from
+            erased["rejected"] = []
+        blank: dict[str, Any] = {"title": "", "text": "", "anchors": [], "link": None}
+        if hits:
+            erased["hits"] = [{**hit, **blank} if hit["document"] == document else hit for hit in hits]
+    return erased

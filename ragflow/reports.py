@@ -1,0 +1,90 @@
+"""What ``index`` and ``search`` report: values with their JSON objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from indexes.query import Found, Hit
+from indexes.sync import SyncReport
+from ragflow.answers import hit_json
+
+_HELD_OR_FAILED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """The object ``ragflow.index/1``. ``estimate_s``: with ``dry_run``, seconds that it would take."""
+
+    run: str | None
+    dry_run: bool
+    sync: SyncReport
+    timings_ms: Mapping[str, float]
+    estimate_s: float | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """4 when a source failed or was held, else 0."""
+        return 0 if all(one.status == "ok" for one in self.sync.sources.values()) else _HELD_OR_FAILED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object ``ragflow.index/1``."""
+        sources = {
+            name: {
+                "status": one.status,
+                "added": one.added,
+                "updated": one.updated,
+                "deleted": one.deleted,
+                "moved": one.moved,
+                "access_changed": one.access_changed,
+                "unchanged": one.unchanged,
+                "unreadable": one.unreadable,
+                "bytes": one.bytes,
+                "error": one.error,
+                "hint": one.hint,
+            }
+            for name, one in self.sync.sources.items()
+        }
+        return {
+            "schema": "ragflow.index/1",
+            "run": self.run,
+            "dry_run": self.dry_run,
+            "generation": self.sync.generation,
+            "promoted": self.sync.promoted,
+            "reason": self.sync.reason,
+            "sources": sources,
+            "unreadable": [
+                {"document": one.item, "reason": one.reason, "hint": one.hint} for one in self.sync.unreadable
+            ],
+            "documents": self.sync.documents,
+            "chunks": self.sync.chunks,
+            "estimate_s": self.estimate_s,
+            "timings_ms": dict(self.timings_ms),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """The object ``ragflow.search/1``."""
+
+    question: str
+    readers: tuple[str, ...]
+    system: str
+    found: Found
+    timings_ms: Mapping[str, float]
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """The hits, best first."""
+        return self.found.hits
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object ``ragflow.search/1``."""
+        return {
+            "schema": "ragflow.search/1",
+            "question": self.question,
+            "readers": list(self.readers),
+            "generation": self.found.generation,
+            "system": self.system,
+            "hits": [hit_json(hit) for hit in self.found.hits],
+            "timings_ms": dict(self.timings_ms),
+        }

@@ -1,0 +1,165 @@
+"""The sections of ``ragflow.yaml`` as values: their keys, defaults and ranges.
+
+Only what this version can do is here; a key of anything else is unknown. Read by ``ragflow.config``.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+READER = re.compile(r"everyone|(user|group):[^\s,]+")
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def _reader(value: str) -> str:
+    if not READER.fullmatch(value):
+        raise ValueError(f'"{value}" is not a reader: write user:NAME, group:NAME or everyone')
+    return value
+
+
+def _source_name(value: str) -> str:
+    if not SOURCE_NAME.fullmatch(value):
+        raise ValueError(
+            f'"{value}" cannot name a source: use a-z, 0-9, "-" and "_", starting with a letter or digit'
+        )
+    return value
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Reader = Annotated[str, AfterValidator(_reader)]
+SourceName = Annotated[str, AfterValidator(_source_name)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section that cannot be changed and knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class FilesSource(Section):
+    """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``."""
+
+    type: Literal["files"]
+    path: Text
+    include: tuple[Text, ...] = ("**/*",)
+    exclude: tuple[Text, ...] = ("**/~$*",)
+    max_bytes: Annotated[int, Field(ge=1)] = 100_000_000
+    readers: tuple[Reader, ...] = ()
+    description: str = ""
+
+
+class BeirSource(Section):
+    """A folder that holds ``corpus.jsonl``."""
+
+    type: Literal["beir"]
+    path: Text
+    readers: tuple[Reader, ...] = ()
+    description: str = ""
+
+
+Source = Annotated[FilesSource | BeirSource, Field(discriminator="type")]
+
+
+class Identity(Section):
+    """Who a login is (``principals``), may stand in for others, or may see the runs of others."""
+
+    principals: dict[str, tuple[Reader, ...]] = {}
+    impersonate: tuple[Text, ...] = ()
+    auditors: tuple[Text, ...] = ()
+
+
+class Parse(Section):
+    """Limits of one parsing process: seconds, megabytes; whether pictures are read."""
+
+    timeout: Annotated[float, Field(gt=0)] = 60
+    memory_mb: Annotated[int, Field(ge=128)] = 1024
+    ocr: Literal["auto", "off"] = "auto"
+
+
+class Chunk(Section):
+    """How documents are cut, in tokens of the embedder; mode document is one chunk each."""
+
+    mode: Literal["structure", "document"] = "structure"
+    tokens: Annotated[int, Field(ge=16, le=8192)] = 200
+    overlap: Annotated[int, Field(ge=0)] = 40
+
+    @model_validator(mode="after")
+    def _overlap_is_smaller(self) -> Self:
+        if self.overlap >= self.tokens:
+            raise ValueError(f"overlap ({self.overlap}) must be smaller than tokens ({self.tokens})")
+        return self
+
+
+class Embed(Section):
+    """Which model makes vectors: a known name, or a folder with a BERT-family checkpoint."""
+
+    engine: Literal["onnx"] = "onnx"
+    model: Text = "all-MiniLM-L6-v2"
+    precision: Literal["fp32", "int8"] = "fp32"
+
+
+class Search(Section):
+    """How hits are found and scored; a change needs no new index."""
+
+    k: Annotated[int, Field(ge=1, le=1000)] = 10
+    candidates: Annotated[int, Field(ge=1, le=10_000)] = 100
+    dense_weight: Share = 0.5
+    title_boost: Annotated[float, Field(ge=0)] = 2
+    heading_boost: Annotated[float, Field(ge=0)] = 2
+    k1: Annotated[float, Field(ge=0)] = 1.2
+    b: Share = 0.75
+    rerank: None = None
+
+
+class Brake(Section):
+    """A sync that would delete more than both stops and asks."""
+
+    share: Share = 0.2
+    documents: Annotated[int, Field(ge=0)] = 10
+
+
+class Index(Section):
+    """Where the index lives (null: the workspace) and how many generations are kept."""
+
+    url: None = None
+    keep_generations: Annotated[int, Field(ge=1, le=100)] = 3
+    brake: Brake = Brake()
+
+
+class Answer(Section):
+    """When an answer is given (``tier`` null: extractive) and how long it may be."""
+
+    tier: None = None
+    min_confidence: Share = 0.5
+    max_claims: Annotated[int, Field(ge=1, le=50)] = 6
+
+
+class Runs(Section):
+    """How long runs are kept (days) and what is blanked before they are written."""
+
+    keep_days: Annotated[int, Field(ge=1)] = 365
+    redact: tuple[Literal["secret", "personal"], ...] = ("secret",)
+
+
+class Database(Section):
+    """Null: ``.ragflow/store.sqlite``."""
+
+    url: None = None
+
+
+class Settings(Section):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    sources: Annotated[dict[SourceName, Source], Field(min_length=1)]
+    identity: Identity = Identity()
+    parse: Parse = Parse()
+    chunk: Chunk = Chunk()
+    embed: Embed = Embed()
+    search: Search = Search()
+    index: Index = Index()
+    answer: Answer = Answer()
+    runs: Runs = Runs()
+    database: Database = Database()

@@ -1,0 +1,127 @@
+"""``ragflow init``: a commented ``ragflow.yaml`` that works at once."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+from ragflow.config import FILE_NAME
+from ragflow.errors import AlreadyThere, UsageError
+
+_HEAD = """\
+# Settings of this workspace. Every key that is commented out shows its default.
+# An unknown key is refused with its line; `ragflow doctor` shows whether all is sound.
+version: 1
+
+"""
+
+_FILES = """\
+sources:
+  docs:                           # the name of a source: a-z, 0-9, "-" and "_"
+    type: files
+    path: .                         # a folder, a file or an fsspec URL; relative paths start here
+    readers: [everyone]             # who may read: user:NAME, group:NAME or everyone; nobody if empty
+    # include: ["**/*"]             # which files; hidden files never
+    exclude: ["**/~$*", ragflow.yaml]   # wins over include
+    # max_bytes: 100000000          # larger files are reported, not read
+    # description: ""               # what is in it, in a sentence
+"""
+
+_BEIR = """\
+sources:
+  beir:                           # the name of a source: a-z, 0-9, "-" and "_"
+    type: beir                      # a folder with corpus.jsonl
+    path: {path}
+    readers: [everyone]             # who may read: user:NAME, group:NAME or everyone; nobody if empty
+    # description: ""               # what is in it, in a sentence
+"""
+
+_REST = """
+identity:
+  impersonate: [{login}]    # logins that may read as others, with --as
+  # principals: {{mia: [user:mia, group:support]}}   # a login's readers; absent: user:LOGIN
+  # auditors: []                    # logins that may see the runs of others
+
+# parse:
+#   timeout: 60                     # seconds for a file
+#   memory_mb: 1024                 # for the process that reads it
+#   ocr: auto                       # or off; pictures of text need tesseract
+{chunk}
+# embed:
+#   engine: onnx
+#   model: all-MiniLM-L6-v2         # or a folder with a BERT-family checkpoint
+#   precision: fp32                 # or int8
+# search:
+#   k: 10                           # hits
+#   candidates: 100                 # of each kind of search, before they are joined
+#   dense_weight: 0.5               # 0 is words only, 1 is meaning only
+#   title_boost: 2
+#   heading_boost: 2
+#   k1: 1.2                         # BM25
+#   b: 0.75
+# index:
+#   keep_generations: 3
+#   brake: {{share: 0.2, documents: 10}}   # a sync that would delete more than both stops and asks
+# answer:
+#   min_confidence: 0.5             # below it the answer is "not found"
+#   max_claims: 6                   # sentences
+# runs:
+#   keep_days: 365
+#   redact: [secret]                # or secret and personal: blanked before a run is recorded
+"""
+
+_STRUCTURE = """\
+# chunk:
+#   mode: structure                 # or document: one chunk for each document
+#   tokens: 200
+#   overlap: 40"""
+
+_WHOLE = """\
+chunk:
+  mode: document                    # one chunk for each document; or structure
+  # tokens: 200                     # for structure
+  # overlap: 40"""
+
+
+def write(folder: Path, *, beir: Path | None, login: str) -> Path:
+    """Write ``ragflow.yaml`` into a folder, made if absent, and return its path.
+
+    Without ``beir`` its one source is the folder itself; with it, the corpus in that folder, one chunk
+    a document. ``login`` may use ``--as``.
+
+    Raises:
+        AlreadyThere: the folder has one already; it is left as it is.
+        UsageError: the folder is a file, or ``beir`` holds no corpus.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder", hint="name a folder: ragflow init DIR")
+    if beir is not None and not (beir / "corpus.jsonl").is_file():
+        raise UsageError(f"there is no corpus.jsonl in {beir}", hint="name the folder that holds it")
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / FILE_NAME
+    text = _HEAD + (_FILES if beir is None else _BEIR.format(path=_quoted(str(beir.resolve()))))
+    text += _REST.format(login=_quoted(login), chunk=_STRUCTURE if beir is None else _WHOLE)
+    try:
+        # "x": whoever made the file in the meantime keeps it.
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        raise AlreadyThere(f"there is a {FILE_NAME} in {folder.resolve()} already") from error
+    return file
+
+
+def next_commands(folder: Path) -> list[str]:
+    """Return the commands to go on with, as they can be typed from here."""
+    there = "" if os.path.normpath(folder) == "." else f"-C {shlex.quote(str(folder))} "
+    return [f"ragflow {there}index", f'ragflow {there}ask "How many days of leave do I have?"']
+
+
+def _quoted(text: str) -> str:
+    """Return text as a YAML scalar: in quotes, which JSON and YAML share, where it is not plain."""
+    plain = text[:1].isalpha() and all(letter.isalnum() or letter in "_-./" for letter in text)
+    words = {"true", "false", "null"}
+    return (
+        text
+        if plain and text.isascii() and text.lower() not in words
+        else json.dumps(text, ensure_ascii=False)
+    )

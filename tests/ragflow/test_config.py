@@ -1,0 +1,370 @@
+# ruff: noqa: E501, ISC004 - messages stand as they are printed
+"""ragflow.yaml: what may stand in it, what beats what, and what is said about a mistake."""
+
+import contextlib
+import re
+from types import NoneType
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragflow.config import find, load
+from ragflow.errors import ConfigError, UnknownSource
+from ragflow.sections import Settings
+from ragflow.yaml_text import YamlProblem, read
+
+GOOD = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [everyone]}\n"
+PINNED = """\
+version: 1
+sources:
+  hr:
+    type: files
+    path: docs/hr
+    include: ["**/*"]
+    exclude: ["**/~$*"]
+    max_bytes: 100000000
+    readers: [group:hr]
+    description: Policies and benefits
+  sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
+identity:
+  principals: {mia: [user:mia, group:support]}
+  impersonate: [mia]
+  auditors: []
+parse: {timeout: 60, memory_mb: 1024, ocr: auto}
+chunk: {mode: structure, tokens: 200, overlap: 40}
+embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
+search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
+index: {url: null, keep_generations: 3, brake: {share: 0.2, documents: 10}}
+answer: {tier: null, min_confidence: 0.5, max_claims: 6}
+runs: {keep_days: 365, redact: [secret]}
+database: {url: null}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        file = tmp_path / "ragflow.yaml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    return write
+
+
+def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write):
+    pinned, bare = load(write(PINNED), environ={}), load(write(GOOD), environ={})
+    for section in ("parse", "chunk", "embed", "search", "index", "answer", "runs", "database"):
+        assert getattr(pinned, section) == getattr(bare, section)
+    assert pinned.sources["hr"].include == bare.sources["hr"].include
+    assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
+    assert pinned.sources["hr"].max_bytes == bare.sources["hr"].max_bytes
+    assert list(pinned.sources) == ["hr", "sets"]
+
+
+def test_sections_that_come_later_are_unknown_until_then(write):
+    for section in ("gates", "routes", "models", "workflows", "tools", "approvals", "telemetry"):
+        with pytest.raises(ConfigError, match=rf'ragflow\.yaml:4: unknown key "{section}"'):
+            load(write(f"{GOOD}{section}: []\n"), environ={})
+
+
+MISTAKES = [
+    (
+        "sources:\n  hr:\n    type: files\n    pth: docs\n",
+        'ragflow.yaml:4: unknown key "pth" in sources.hr (nearest: "path")',
+    ),
+    (f"{GOOD}serch: {{k: 3}}\n", 'ragflow.yaml:4: unknown key "serch" (nearest: "search")'),
+    (
+        f"{GOOD}index:\n  brake:\n    shar: 1\n",
+        'ragflow.yaml:6: unknown key "shar" in index.brake (nearest: "share")',
+    ),
+    (
+        f"{GOOD}identity: {{groups: groups.csv}}\n",
+        'ragflow.yaml:4: unknown key "groups" in identity (known: principals, impersonate, auditors)',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: ., parser: kreuzberg}\n",
+        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: type, path, include, exclude, max_bytes, readers, description)',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: ., readers_by: []}\n",
+        'ragflow.yaml:2: unknown key "readers_by" in sources.hr (nearest: "readers")',
+    ),
+    (
+        "sources:\n  s: {type: beir, path: ., include: []}\n",
+        'ragflow.yaml:2: unknown key "include" in sources.s (known: type, path, readers, description)',
+    ),
+    (
+        f"{GOOD}parse: {{hidden_text: drop}}\n",
+        'ragflow.yaml:4: unknown key "hidden_text" in parse (known: timeout, memory_mb, ocr)',
+    ),
+    (
+        f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
+        'ragflow.yaml:4: unknown key "foo" (known: version, sources, identity, parse, chunk, embed, search, index,'
+        " answer, runs, database)\nragflow.yaml:5: search.k must be at least 1, not -1",
+    ),
+    ("version: 1\n", 'ragflow.yaml:1: "sources" is missing: name at least one source'),
+    ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
+    ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),
+    ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
+    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files or beir'),
+    (
+        "sources:\n  hr: {type: fles, path: .}\n",
+        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',
+    ),
+    (
+        "sources:\n  hr: docs\n",
+        'ragflow.yaml:2: sources.hr must be a section (key: value), not the text "docs"',
+    ),
+    (
+        "sources:\n  HR: {type: files, path: .}\n",
+        'ragflow.yaml:2: sources.HR: "HR" cannot name a source: use a-z, 0-9, "-" and "_", starting with a letter or'
+        " digit",
+    ),
+    (
+        "sources:\n  hr: {type: files, path: ., readers: everyone}\n",
+        'ragflow.yaml:2: sources.hr.readers must be a list, like [a, b], not the text "everyone"',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers:\n    - everyone\n    - hr\n",
+        'ragflow.yaml:7: sources.hr.readers, entry 2: "hr" is not a reader: write user:NAME, group:NAME or everyone',
+    ),
+    (
+        f"{GOOD}identity:\n  principals: {{mia: [user:mia, support]}}\n",
+        'ragflow.yaml:5: identity.principals.mia, entry 2: "support" is not a reader: write user:NAME, group:NAME or'
+        " everyone",
+    ),
+    ("sources:\n  hr: {type: files, path: 5}\n", "ragflow.yaml:2: sources.hr.path must be text, not 5"),
+    (f"{GOOD}search: 5\n", "ragflow.yaml:4: search must be a section (key: value), not 5"),
+    (f"{GOOD}search:\n  k: five\n", 'ragflow.yaml:5: search.k must be a whole number, not the text "five"'),
+    (f"{GOOD}search:\n  k: 5.5\n", "ragflow.yaml:5: search.k must be a whole number, not 5.5"),
+    (f"{GOOD}search:\n  k: true\n", "ragflow.yaml:5: search.k must be a whole number, not true"),
+    (f'{GOOD}search:\n  k: "5"\n', 'ragflow.yaml:5: search.k must be a whole number, not the text "5"'),
+    (f"{GOOD}search:\n  k: null\n", "ragflow.yaml:5: search.k must be a whole number, not null"),
+    (f"{GOOD}search: {{k: 0}}\n", "ragflow.yaml:4: search.k must be at least 1, not 0"),
+    (
+        f"{GOOD}search: {{dense_weight: 1.5}}\n",
+        "ragflow.yaml:4: search.dense_weight must be at most 1, not 1.5",
+    ),
+    (
+        f"{GOOD}search: {{dense_weight: .nan}}\n",
+        'ragflow.yaml:4: search.dense_weight must be a number, not the text ".nan"',
+    ),
+    (f"{GOOD}search: {{b: -0.1}}\n", "ragflow.yaml:4: search.b must be at least 0, not -0.1"),
+    (f"{GOOD}parse: {{timeout: 0}}\n", "ragflow.yaml:4: parse.timeout must be more than 0, not 0"),
+    (f"{GOOD}parse: {{ocr: on}}\n", 'ragflow.yaml:4: parse.ocr must be auto or off, not the text "on"'),
+    (
+        f"{GOOD}chunk: {{tokens: 40, overlap: 40}}\n",
+        "ragflow.yaml:4: chunk: overlap (40) must be smaller than tokens (40)",
+    ),
+    (
+        f"{GOOD}chunk: {{mode: pages}}\n",
+        'ragflow.yaml:4: chunk.mode must be structure or document, not the text "pages"',
+    ),
+    (
+        f"{GOOD}embed: {{engine: litellm}}\n",
+        'ragflow.yaml:4: embed.engine must be onnx, not the text "litellm"',
+    ),
+    (
+        f"{GOOD}runs: {{redact: [secrets]}}\n",
+        'ragflow.yaml:4: runs.redact, entry 1 must be secret or personal, not the text "secrets"',
+    ),
+    (f"{GOOD}index: {{url: http://q}}\n", "ragflow.yaml:4: index.url must be null in this version"),
+    (f"{GOOD}search: {{rerank: x}}\n", "ragflow.yaml:4: search.rerank must be null in this version"),
+    (f"{GOOD}answer: {{tier: small}}\n", "ragflow.yaml:4: answer.tier must be null in this version"),
+    ("version: 2\nsources: {hr: {type: files, path: .}}\n", "ragflow.yaml:1: version must be 1, not 2"),
+    (
+        f"{GOOD}search: {{k: 1}}\nsearch: {{k: 2}}\n",
+        'ragflow.yaml:5: key "search" is given twice (first on line 4)',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: a}\n  hr: {type: files, path: b}\n",
+        'ragflow.yaml:3: key "hr" is given twice (first on line 2)',
+    ),
+    ("sources:\n\thr: 1\n", "ragflow.yaml:2: a tab indents this line: YAML takes spaces only"),
+    ("sources: a: b\n", 'ragflow.yaml:1: there is a ":" too much, or the indentation is off'),
+    (
+        "sources:\n  hr: {type: files\nparse: {}\n",
+        "ragflow.yaml:3: this is not YAML: expected ',' or '}', but got ':'",
+    ),
+    ("a: &x 1\nb: *x\n", "ragflow.yaml:1: aliases (*name) are not read here: write the value again"),
+    (
+        "sources: !!python/name:os.system\n",
+        'ragflow.yaml:1: tags ("tag:yaml.org,2002:python/name:os.system") are not read here',
+    ),
+    ("? [a, b]\n: 1\n", "ragflow.yaml:1: a key must be a word, not a list or a section"),
+    ("- a\n", "ragflow.yaml:1: the file must hold sections (key: value), not a list"),
+    ("# only words\n", "ragflow.yaml:1: the file is empty"),
+    (b"version: 1\nx: \xff\n", "ragflow.yaml:2: this is not UTF-8 text"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES)
+def test_a_mistake_is_named_with_file_line_and_cure(write, text, message):
+    with pytest.raises(ConfigError) as caught:
+        load(write(text), environ={})
+    assert str(caught.value) == message
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+
+
+def test_an_address_with_a_password_is_not_repeated(write):
+    with pytest.raises(ConfigError) as caught:
+        load(write(f"{GOOD}database: {{url: 'postgresql://me:hunter2@db/x'}}\n"), environ={})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_section_whose_keys_are_all_commented_out_is_an_absent_one(write):
+    assert load(write(f"{GOOD}search:\n  # k: 5\n"), environ={}).search.k == 10
+
+
+def test_off_is_the_word_and_dates_are_text(write):
+    config = load(write("sources: {s: {type: files, path: 2024-01-01}}\nparse: {ocr: off}\n"), environ={})
+    assert config.parse.ocr == "off"
+    assert config.sources["s"].path == "2024-01-01"
+
+
+def test_flags_beat_variables_beat_the_file(write):
+    file = write(f"{GOOD}search: {{k: 3}}\n")
+    variables = {"RAGFLOW_SEARCH__K": "5"}
+    assert load(file, environ={}).search.k == 3
+    assert load(file, environ=variables).search.k == 5
+    assert load(file, environ=variables, overrides=["search.k=7"]).search.k == 7
+    assert load(file, environ={}, overrides=["search.k=7", "search.k=8"]).search.k == 8
+
+
+def test_the_environment_of_the_process_is_read_when_none_is_given(write, monkeypatch):
+    monkeypatch.setenv("RAGFLOW_SEARCH__K", "6")
+    assert load(write(GOOD)).search.k == 6
+
+
+def test_only_variables_of_a_section_are_configuration(write):
+    others = {"RAGFLOW_TEST_DATA": "/x", "RAGFLOW_SEARCH": "1", "RAGFLOW_FOO__BAR": "1", "SEARCH__K": "1"}
+    assert load(write(GOOD), environ=others) == load(write(GOOD), environ={})
+
+
+def test_a_source_with_a_dash_can_be_set_by_a_variable(write):
+    file = write("sources: {hr-docs: {type: files, path: a}}\n")
+    assert load(file, environ={"RAGFLOW_SOURCES__HR_DOCS__PATH": "b"}).sources["hr-docs"].path == "b"
+
+
+def test_a_value_in_quotes_is_text(write):
+    assert load(write(GOOD), environ={}, overrides=['sources.hr.path="2024"']).sources["hr"].path == "2024"
+
+
+def test_a_nested_section_that_the_file_lacks_can_be_set(write):
+    assert load(write(GOOD), environ={}, overrides=["index.brake.share=0.5"]).index.brake.share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("serach.k=1", '--set serach.k: unknown key "serach" (nearest: "search")'),
+        ("search.kk=1", '--set search.kk: unknown key "kk" in search (nearest: "k")'),
+        ("search.k=x", '--set search.k: search.k must be a whole number, not the text "x"'),
+        ("search.k=", "--set search.k: search.k must be a whole number, not null"),
+        ("sources.h.path=x", '--set sources.h.path: there is no source "h" (nearest: "hr")'),
+        ("sources.hr.pth=x", '--set sources.hr.pth: unknown key "pth" in sources.hr (nearest: "path")'),
+        ("search=1", "--set search: search must be a section (key: value), not 1"),
+        ("sources.hr=1", "--set sources.hr: sources.hr is a section: set one of its keys"),
+        ("version.x=1", "--set version.x: version is no section"),
+        ("search.k", '--set search.k: write KEY=VALUE, for example --set "search.k=5"'),
+        ("=5", '--set =5: write KEY=VALUE, for example --set "search.k=5"'),
+    ],
+)
+def test_a_mistake_in_a_flag_names_the_flag(write, override, message):
+    with pytest.raises(ConfigError) as caught:
+        load(write(GOOD), environ={}, overrides=[override])
+    assert str(caught.value) == message
+
+
+def test_a_mistake_in_a_variable_names_the_variable(write):
+    with pytest.raises(ConfigError, match=re.escape('RAGFLOW_SEARCH__KK: unknown key "kk" in search')):
+        load(write(GOOD), environ={"RAGFLOW_SEARCH__KK": "1"})
+
+
+def test_the_file_is_found_from_any_folder_below(tmp_path, write):
+    file = write(GOOD)
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert find(below) == find(tmp_path) == file.resolve()
+
+
+def test_no_file_and_no_folder_are_said(tmp_path):
+    with pytest.raises(ConfigError, match="there is no folder"):
+        find(tmp_path / "absent")
+    with pytest.raises(ConfigError, match=r"there is no ragflow\.yaml in .* or its parents") as caught:
+        find(tmp_path)
+    assert caught.value.hint == "ragflow init"
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "ragflow.yaml", environ={})
+
+
+def test_relative_paths_start_at_the_file(write, tmp_path):
+    config = load(write(GOOD), environ={})
+    assert config.workspace == tmp_path / ".ragflow"
+    assert config.resolve("docs/../hr") == str(tmp_path / "hr")
+    assert config.resolve("/data") == "/data"
+    assert config.resolve("s3://bucket/x") == "s3://bucket/x"
+
+
+def test_a_model_is_a_name_or_a_folder_beside_the_file(write, tmp_path):
+    assert load(write(GOOD), environ={}).model == "all-MiniLM-L6-v2"
+    assert load(write(f"{GOOD}embed: {{model: models/own}}\n"), environ={}).model == str(
+        tmp_path / "models/own"
+    )
+
+
+def test_sources_are_chosen_in_the_files_order(write):
+    config = load(write("sources: {b: {type: files, path: .}, a: {type: files, path: .}}\n"), environ={})
+    assert config.choose(None) == config.choose([]) == ("b", "a")
+    assert config.choose(["a", "b", "a"]) == ("b", "a")
+    with pytest.raises(UnknownSource, match='no source "c"'):
+        config.choose(["c"])
+
+
+def test_the_digest_follows_the_meaning_not_the_writing(write):
+    plain = load(write(GOOD), environ={}).digest
+    assert re.fullmatch("[0-9a-f]{64}", plain)
+    assert load(write(f"# words\n{GOOD}search: {{k: 10}}\n"), environ={}).digest == plain
+    assert load(write(f"{GOOD}search: {{k: 11}}\n"), environ={}).digest != plain
+    assert load(write(GOOD), environ={}, overrides=["search.k=11"]).digest != plain
+
+
+def test_a_configuration_cannot_be_changed(write):
+    config = load(write(GOOD), environ={})
+    with pytest.raises(ValueError, match="frozen"):
+        config.search.k = 3
+
+
+plain_text = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12)
+keys = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | plain_text,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(keys, inside, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(keys, values, min_size=1, max_size=4))
+def test_what_yaml_writes_is_read_back(data):
+    assert read(yaml.safe_dump(data, allow_unicode=True, sort_keys=False)).data == data
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_data_or_a_known_problem(text):
+    with contextlib.suppress(YamlProblem):
+        assert isinstance(read(text).data, NoneType | dict | list | str | bool | int | float)
+
+
+def test_the_reference_file_names_every_key():
+    shown = read(PINNED).data
+    assert set(shown) == set(Settings.model_fields)
+    for name, section in Settings.model_fields.items():
+        inside = getattr(section.annotation, "model_fields", None)
+        if inside is not None:
+            assert set(shown[name]) == set(inside), name
