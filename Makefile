@@ -38,6 +38,7 @@ check: .venv-test/ready
 	$(TEST) -m ruff format --check .
 	$(TEST) -m ruff check .
 	$(TEST) -m mypy
+	$(TEST) -m mypy typing_examples
 	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(TEST) -m pyright --pythonpath $(TEST)
 	.venv-test/bin/lint-imports
 	$(TEST) -m deptry .

@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.bert import Precision
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.weights import find
 
 Vectors = NDArray[np.float32]
 Engine = Callable[[list[str]], Vectors]
-OURS, THEIRS = ("fp32", "int8"), "sentence-transformers"
+OURS: tuple[Precision, ...] = ("fp32", "int8")
+THEIRS = "sentence-transformers"
 
 
 def passages(data: Path, embedder: OnnxEmbedder, *, count: int, tokens: int) -> list[str]:
@@ -44,7 +46,7 @@ def _cut(data: Path, embedder: OnnxEmbedder, tokens: int) -> Iterator[str]:
 def measure(engines: dict[str, Engine], texts: list[str], *, rounds: int) -> dict[str, float]:
     """Return each engine's passages per second: the median over interleaved rounds."""
     rates: dict[str, list[float]] = {name: [] for name in engines}
-    for name, engine in engines.items():
+    for engine in engines.values():
         engine(texts[:2])
     for _ in range(rounds):
         for name, engine in engines.items():
@@ -99,6 +101,7 @@ def _company(embedder: OnnxEmbedder, texts: list[str]) -> float:
 
 
 def main() -> None:
+    """Measure, and print a table or one JSON object."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data"), help="folder that holds scifact/"

@@ -44,12 +44,12 @@ class Files:
         exclude: Sequence[str] = ("**/~$*",),
         max_bytes: int = 100_000_000,
     ) -> None:
-        self._root = os.path.abspath(_local(os.fspath(path)))
+        self._root = Path(_local(os.fspath(path))).absolute()
         self._readers = tuple(readers)
         self._include = _globs(include)
         self._exclude = _globs(exclude)
         self._max_bytes = max_bytes
-        self._paths: dict[str, str] = {}
+        self._paths: dict[str, Path] = {}
 
     def list(self) -> Iterator[Item]:
         """Yield each file, sorted by name within its folder.
@@ -60,12 +60,12 @@ class Files:
         """
         self._paths.clear()
         try:
-            before = os.stat(self._root)
+            before = self._root.stat()
             if stat.S_ISDIR(before.st_mode):
                 yield from self._folder(self._root, "")
                 self._still_there(before)
             else:
-                yield from self._file(self._root, _readable(os.path.basename(self._root)))
+                yield from self._file(self._root, _readable(self._root.name))
         except PermissionError as error:
             raise AccessDenied(
                 f"no right to list {_readable(str(error.filename))}",
@@ -73,7 +73,7 @@ class Files:
             ) from error
         except OSError as error:
             raise SourceUnavailable(
-                f"cannot list {_readable(self._root)}: {error.strerror or error}",
+                f"cannot list {_readable(str(self._root))}: {error.strerror or error}",
                 hint="check that the path exists and that its disk is mounted",
             ) from error
 
@@ -86,7 +86,7 @@ class Files:
         """
         path = self._path_of(item)
         try:
-            with open(path, "rb") as file:
+            with path.open("rb") as file:
                 about = os.fstat(file.fileno())
                 # One byte more than allowed shows a file that has grown since it was measured.
                 data = b"" if about.st_size > self._max_bytes else file.read(self._max_bytes + 1)
@@ -106,7 +106,7 @@ class Files:
         )
         return Raw(item=item.id, data=data, name=item.id.rsplit("/", 1)[-1], modified=modified)
 
-    def _path_of(self, item: Item) -> str:
+    def _path_of(self, item: Item) -> Path:
         if item.id not in self._paths:
             for _ in self.list():
                 if item.id in self._paths:
@@ -115,7 +115,7 @@ class Files:
             raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN)
         return self._paths[item.id]
 
-    def _folder(self, folder: str, prefix: str) -> Iterator[Item]:
+    def _folder(self, folder: Path, prefix: str) -> Iterator[Item]:
         # os rather than fsspec: its listing rounds times to floats and hides which folder was refused.
         with os.scandir(folder) as scan:
             entries = {os.fsencode(entry.name): entry for entry in scan if not entry.name.startswith(".")}
@@ -123,15 +123,15 @@ class Files:
             entry = entries[raw_name]
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from self._folder(entry.path, f"{prefix}{name}/")
-                elif not entry.is_symlink() or self._inside(entry.path):
-                    yield from self._file(entry.path, prefix + name)
+                    yield from self._folder(Path(entry.path), f"{prefix}{name}/")
+                elif not entry.is_symlink() or self._inside(Path(entry.path)):
+                    yield from self._file(Path(entry.path), prefix + name)
             except FileNotFoundError:
                 # Deleted while we looked: the next entry; a root that goes is noticed at the end.
                 continue
 
-    def _file(self, path: str, name: str) -> Iterator[Item]:
-        about = os.stat(path)
+    def _file(self, path: Path, name: str) -> Iterator[Item]:
+        about = path.stat()
         if stat.S_ISREG(about.st_mode) and self._wanted(name):
             self._paths[name] = path
             yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", self._readers, about.st_size)
@@ -141,18 +141,18 @@ class Files:
             glob.fullmatch(name) for glob in self._exclude
         )
 
-    def _inside(self, path: str) -> bool:
+    def _inside(self, path: Path) -> bool:
         """Say whether a link leads to a place below the root that is not hidden."""
-        root, target = Path(self._root).resolve(), Path(path).resolve()
+        root, target = self._root.resolve(), path.resolve()
         return target.is_relative_to(root) and not any(
             part.startswith(".") for part in target.relative_to(root).parts
         )
 
     def _still_there(self, before: os.stat_result) -> None:
-        after = os.stat(self._root)
+        after = self._root.stat()
         if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
             raise SourceUnavailable(
-                f"{_readable(self._root)} was replaced while it was listed", hint="try again"
+                f"{_readable(str(self._root))} was replaced while it was listed", hint="try again"
             )
 
 

@@ -1,5 +1,7 @@
 """The contract of a connector as tests: subclass it in a test module, give a connector, run pytest."""
 
+# ruff: noqa: PT017 - these are tests, told by their names; pytest is not needed to import them
+
 import unicodedata
 from abc import ABC, abstractmethod
 

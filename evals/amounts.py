@@ -10,7 +10,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number with its unit: ``value`` scaled ("1.2 million" is 1200000), ``unit`` "" where none stands by it.
+    """A number with its unit: ``value`` scaled ("1.2 million" is 1200000), ``unit`` "" where there is none.
 
     Currencies by their code, units of time and measure in the singular, ``%`` for per cent.
     """
@@ -56,8 +56,8 @@ _DATES = [
 _WORDS = {
     word: Decimal(at)
     for at, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+        "sixteen seventeen eighteen nineteen twenty".split()
     )
 } | {
     word: Decimal(at)
@@ -76,24 +76,26 @@ _SCALES = {
     "bn": 10**9,
     "trillion": 10**12,
 }
-_CURRENCIES = {
-    "$": "usd", "us$": "usd", "usd": "usd", "dollar": "usd", "€": "eur", "eur": "eur", "euro": "eur", "£": "gbp",
-    "gbp": "gbp", "pound": "gbp", "¥": "jpy", "jpy": "jpy", "yen": "jpy", "chf": "chf", "franc": "chf", "cent": "cent",
-}  # fmt: skip
-_MEASURES = {
-    "%": "%", "percent": "%", "pct": "%", "percentage": "%", "second": "second", "sec": "second", "minute": "minute",
-    "min": "minute", "hour": "hour", "hr": "hour", "h": "hour", "day": "day", "week": "week", "month": "month",
-    "quarter": "quarter", "year": "year", "yr": "year", "mm": "mm", "cm": "cm", "metre": "m", "meter": "m",
-    "km": "km", "kilometre": "km", "kilometer": "km", "mile": "mile", "inch": "inch", "foot": "foot", "feet": "foot",
-    "g": "g", "gram": "g", "kg": "kg", "kilogram": "kg", "tonne": "tonne", "ton": "ton", "lb": "lb", "ml": "ml",
-    "litre": "l", "liter": "l", "°c": "°c", "°f": "°f", "kb": "kb", "mb": "mb", "gb": "gb", "tb": "tb", "w": "w",
-    "kw": "kw", "kwh": "kwh", "v": "v", "degree": "degree",
-}  # fmt: skip
-_UNITS = {**_CURRENCIES, **_MEASURES}
+_CURRENCIES = """
+    usd: $ us$ usd dollar; eur: € eur euro; gbp: £ gbp pound; jpy: ¥ jpy yen; chf: chf franc; cent: cent
+"""
+_MEASURES = """
+    %: % percent pct percentage; second: second sec; minute: minute min; hour: hour hr h; day: day; week: week;
+    month: month; quarter: quarter; year: year yr; mm: mm; cm: cm; m: metre meter; km: km kilometre kilometer;
+    mile: mile; inch: inch; foot: foot feet; g: g gram; kg: kg kilogram; tonne: tonne; ton: ton; lb: lb; ml: ml;
+    l: litre liter; °c: °c; °f: °f; kb: kb; mb: mb; gb: gb; tb: tb; w: w; kw: kw; kwh: kwh; v: v; degree: degree
+"""
+_UNITS = {
+    written: unit.strip()
+    for entry in f"{_CURRENCIES};{_MEASURES}".split(";")
+    for unit, _, spellings in [entry.partition(":")]
+    for written in spellings.split()
+}
 _NUMBER = re.compile(
     r"(?P<before>US\$|[$€£¥]|\b(?:USD|EUR|GBP|CHF|JPY)\b)?\s?"
     r"(?P<sign>(?<![\w.])[-\u2212+])?"
-    r"(?P<figure>(?<![\w.,])\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?|(?<![\w.,])\d+(?:\.\d+)*|(?<=[A-Za-z€£$¥])\d+(?:\.\d+)?)"
+    r"(?P<figure>(?<![\w.,])\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?"
+    r"|(?<![\w.,])\d+(?:\.\d+)*|(?<=[A-Za-z€£$¥])\d+(?:\.\d+)?)"
     r"(?:\s*(?P<scale>hundred|thousand|million|billion|trillion|bn|mn|k|m)\b)?"
     r"(?:[\s-]*(?P<after>%|°[CF]|[€£$]|[A-Za-z]+))?",
     re.IGNORECASE,
@@ -153,6 +155,11 @@ def _spelled(match: re.Match[str]) -> Amount | None:
         return None
     scale = _SCALES[match["scale"].lower()] if match["scale"] else 1
     return Amount(value * scale, unit, match.span("tens"))
+
+
+def is_unit(word: str) -> bool:
+    """Say whether the word is written for a unit or a currency."""
+    return bool(_unit(word))
 
 
 def _unit(word: str | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from evals.amounts import Amount, amounts, dates
+from evals.amounts import Amount, amounts, dates, is_unit
 from evals.folding import fold, locate
 from evals.polarity import clauses, opposed
 from indexes.analysis import analyse
@@ -112,7 +112,7 @@ def _patched(text: str, folded: Sequence[str]) -> bool:
     at = 0
     while at < len(words):
         reach = at
-        while reach < len(words) and any(" ".join(words[at : reach + 1]) in each for each in folded):
+        while reach < len(words) and any(locate(" ".join(words[at : reach + 1]), each) for each in folded):
             reach += 1
         if reach - at < _MIN_PIECE:
             return False
@@ -161,7 +161,7 @@ def _supported(claim: str, quotes: Sequence[str]) -> Iterable[Finding]:
     if not wanted or len(wanted & held) < MIN_SHARE * len(wanted):
         yield Finding("unsupported", "fewer than half of the claim's words stand in its quotes")
     for name in dict.fromkeys(match[0] for match in _NAME.finditer(claim)):
-        if any(term not in held for term in analyse(name)):
+        if not is_unit(name) and any(term not in held for term in analyse(name)):
             yield Finding("unsupported", f"a name that is not in the quotes: {name}")
 
 
@@ -194,13 +194,20 @@ def _counts_another(claim: str, amount: Amount, text: str) -> bool:
     """
     around = next((clause for clause in clauses(claim) if written_in(amount, clause)), claim)
     words = _bare(around)
-    best_own, best_other = -1, -1
+    best_own, best_other, lead = -1, -1, set[str]()
     for clause in clauses(text):
-        numbers = [other for other in amounts(clause) if other.unit == amount.unit]
-        shared = len(words & _bare(clause))
-        if any(other.value == amount.value for other in numbers):
+        numbers = amounts(clause)
+        if not numbers:
+            continue
+        # "up to 120 in Germany and up to 180 in Switzerland": without words of its own before its
+        # number, a clause goes on with those of the one before.
+        opening = _bare(clause[: numbers[0].span[0]])
+        lead = opening or lead
+        shared = len(words & (_bare(clause) | lead))
+        alike = [other for other in numbers if other.unit == amount.unit]
+        if any(other.value == amount.value for other in alike):
             best_own = max(best_own, shared)
-        elif numbers:
+        elif alike:
             best_other = max(best_other, shared)
     return 0 <= best_own < best_other
 

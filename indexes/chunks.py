@@ -4,7 +4,7 @@ A chunk is only a span: ``document.text[start:end]`` is its text, always. What t
 lexical index see besides (title, heading path, a table's header) is context, kept apart.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -101,16 +101,18 @@ class _Section:
 
 
 class _Measure:
-    """Counts tokens in spans of a text that was tokenised once. A token counts where it begins."""
+    """Counts tokens in spans of a text that was tokenised once. A token counts wherever a part of it is."""
 
     def __init__(self, text: str, token_offsets: TokenOffsets) -> None:
         self.text = text
         self._token_offsets = token_offsets
-        self._starts = [start for start, _ in token_offsets(text)]
+        offsets = token_offsets(text)
+        self._starts = [start for start, _ in offsets]
+        self._ends = [end for _, end in offsets]
         self._known: dict[str, int] = {}
 
     def count(self, start: int, end: int) -> int:
-        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        return max(0, bisect_left(self._starts, end) - bisect_right(self._ends, start))
 
     def count_text(self, text: str) -> int:
         """Count the tokens of a string that is not in the text, such as a title."""
@@ -121,7 +123,7 @@ class _Measure:
     def cut(self, start: int, end: int, tokens: int) -> Iterator[tuple[int, int]]:
         """Cut a span into pieces of at most ``tokens`` tokens, at white space where there is any."""
         while self.count(start, end) > tokens:
-            limit = self._starts[bisect_left(self._starts, start) + tokens]
+            limit = self._starts[bisect_right(self._ends, start) + tokens]
             space = limit
             while space > start and not self.text[space - 1].isspace():
                 space -= 1
@@ -243,7 +245,8 @@ def _rows(document: Document) -> list[_Atom]:
         if span is None or (rows and span[0] < rows[-1].end):
             continue
         table = None
-        if rows and not document.text[rows[-1].end : span[0]].strip(" \t").strip("\n"):
+        between = document.text[rows[-1].end : span[0]] if rows else "\n\n"
+        if not between.strip() and between.count("\n") <= 1:
             table = rows[-1].table or (rows[-1].start, rows[-1].end)
         rows.append(_Atom(*span, row=True, table=table))
     return rows

@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -43,7 +44,10 @@ class SegmentRef:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is made of. ``state`` digests what is alive and by which models it was built."""
+    """What a generation is made of. ``state`` digests what is alive and by which models it was built.
+
+    ``number`` counts the generations of a workspace: two may be made within the second of their ids.
+    """
 
     id: str
     created: str
@@ -58,6 +62,7 @@ class Manifest:
     documents: int
     chunks: int
     report: str | None = None
+    number: int = 0
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -90,9 +95,12 @@ class Generations:
         return found
 
     def kept(self) -> list[str]:
-        """Give the ids of the generations that are there, oldest first."""
-        found = (path.stem for path in self.folder.glob("g-*.json"))
-        return sorted(one for one in found if _ID.fullmatch(one))
+        """Give the ids of the generations that are there, oldest first; a damaged manifest is none."""
+        found = []
+        for path in self.folder.glob("g-*.json"):
+            with suppress(StoreDamaged, UnknownGeneration):
+                found.append((self.manifest(path.stem).number, path.stem))
+        return [one for _, one in sorted(found)]
 
     def manifest(self, generation: str) -> Manifest:
         """Read a manifest. Raises ``UnknownGeneration`` or ``StoreDamaged``."""
@@ -139,11 +147,13 @@ class Generations:
     def write(self, manifest: Manifest, alive: NDArray[np.int64]) -> Manifest:
         """Write a generation beside the live one. The manifest comes last: until then it is not there.
 
-        Gives the manifest with ``alive_digest`` filled in.
+        Gives the manifest with ``alive_digest`` and ``number`` filled in.
         """
         buffer = BytesIO()
         np.save(buffer, alive)
-        manifest = replace(manifest, alive_digest=hashlib.sha256(buffer.getvalue()).hexdigest())
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        newest = max((self.manifest(one).number for one in self.kept()), default=0)
+        manifest = replace(manifest, alive_digest=digest, number=newest + 1)
         write_atomic(self.folder / f"{manifest.id}.npy", buffer.getvalue())
         body = {"schema": "ragflow.generation/1", **asdict(manifest)}
         write_atomic(self.folder / f"{manifest.id}.json", json.dumps(body, indent=1).encode())
@@ -191,7 +201,7 @@ class Generations:
         found = [path for path in self.segments.iterdir() if path.name not in named]
         kept = set(self.kept())
         for path in self.folder.iterdir():
-            if path.name.endswith(".tmp") or (path.suffix == ".npy" and path.stem not in kept):
+            if path.name.endswith(".tmp") or path.stem not in kept:
                 found.append(path)
         return sorted(found)
 

@@ -227,3 +227,17 @@ def _acl(connection: sa.Connection, readers: tuple[str, ...]) -> int:
 def _raise_epoch(connection: sa.Connection) -> None:
     where = schema.meta.c.key == "epoch"
     connection.execute(schema.meta.update().where(where).values(value=str(read_epoch(connection) + 1)))
+
+
+def problems(store: Store) -> list[str]:
+    """Give what is wrong inside the store, in words: damaged pages, contents that are not there."""
+    d, v, t = schema.documents.c, schema.versions.c, schema.texts.c
+    with store.read() as connection:
+        found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)") if row[0] != "ok"]
+        lost = sa.select(sa.func.count()).where(~d.dead, d.version.is_not(None), d.version.not_in(sa.select(v.id)))
+        bare = sa.select(sa.func.count()).where(v.revision.not_in(sa.select(t.revision)))
+        for query, words in ((lost, "documents have lost their content"), (bare, "versions have lost their text")):
+            count = connection.scalar(query)
+            if count:
+                found.append(f"{count} {words}")
+    return found

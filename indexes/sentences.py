@@ -19,7 +19,7 @@ _STOP = re.compile(
     r"|(?P<wide>[\u3002\uff01\uff1f]+[\u300d\u300f\u201d]*)"
 )
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'\u2018\u201c]*$")
-_NEXT_WORD = re.compile(r"\s*[\"'`(\[\u2018\u201c\u00ab*_]*([^\s.,;:!?)\]\"'\u2019\u201d]*)(\.?)")
+_NEXT_WORD = re.compile(r"[\s\"'`(\[\u2018\u201c\u00ab*_]*([^\s.,;:!?)\]\"'\u2019\u201d]*)")
 
 # How far back a stop's word is looked for: no abbreviation is longer.
 _REACH = 24
@@ -31,8 +31,8 @@ def _words(listed: str) -> frozenset[str]:
 
 # Nearly always followed by what they belong to.
 _BINDING = _words(
-    """mr mrs ms dr prof rev hon st mt messrs sen rep gov gen col capt lt sgt pres mme mlle vs v e.g i.e eg
-    ie cf viz approx est fig figs eq eqs sec sect ch chap vol pp p al ca resp incl excl dept art ed eds
+    """mr mrs ms dr prof rev hon st mt messrs sen rep gov gen col capt lt sgt maj adm cmdr supt pres mme mlle vs v e.g i.e eg
+    ie cf viz ph approx est fig figs eq eqs sec sect ch chap vol pp p al ca resp incl excl dept art ed eds
     trans tel ext jan feb mar apr jun jul aug sep sept oct nov dec"""
 )
 # End a sentence only where a word follows that commonly begins one.
@@ -42,7 +42,7 @@ _OPEN = _words(
 )
 # Followed by their number.
 _NUMBERED = _words(
-    "no nos item section sec note part article chapter figure table exhibit appendix step rule"
+    "no nos c ps item section sec note part article chapter figure table exhibit appendix step rule"
 )
 _STARTERS = _words(
     """a an the this that these those it its he she they we you i his her their our your my there here in on

@@ -123,6 +123,7 @@ class Sync:
         if self._options.dry_run:
             return self._report({spec.name: self._foresee(spec) for spec in specs}, None, None)
         self._generations.prepare()
+        self._live()  # a damaged live generation is told before anything of it could be swept away
         self._generations.sweep()
         self._step("begun")
         began = time.monotonic()

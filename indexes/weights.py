@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _tensor(path: Path, data: mmap.mmap, base: int, entry: object) -> NDArray[np
             hint="save the checkpoint as float32",
         )
     dtype = np.dtype(_TYPES[code])
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     if not 0 <= begin <= end <= len(data) - base or end - begin != count * dtype.itemsize:
         raise _damaged(path, "a tensor lies outside the file")
     return np.frombuffer(data, dtype, count, base + begin).reshape(shape)

@@ -28,8 +28,10 @@ from indexes.sync import Progress, Sync, SyncOptions
 from ragflow import identity
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
+from ragflow.doctor import Check
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.extractive import ExtractiveAnswerer
+from ragflow.health import examine
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
 from ragflow.pipeline import Question, Record, Rules, ask
@@ -237,6 +239,11 @@ class App:
         """Give one run record; ``last`` is the asker's newest. Raises ``NotFound``."""
         return self._run(run, asker).to_json()
 
+    @map_errors()
+    def health(self, *, fix: bool) -> list[Check]:
+        """Check the store, the live generation and orphans; ``fix`` removes what killed runs left."""
+        return examine(self.workspace, fix=fix)
+
     # -- generations and erasing -----------------------------------------------------------------
 
     @map_errors()
@@ -278,7 +285,8 @@ class App:
             if live is None:
                 raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
             left = self._generations.manifest(live)
-            earlier = [one for one in self._generations.kept() if one < live]
+            kept = self._generations.kept()
+            earlier = kept[: kept.index(live)]
             if not earlier:
                 raise UnknownGeneration("no earlier generation is kept", hint="ragflow generations list")
             before = left.parent if left.parent in earlier else earlier[-1]

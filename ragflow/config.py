@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,16 +80,23 @@ class Config:
         is_path = "/" in named or named.startswith((".", "~")) or (self.folder / named).is_dir()
         return self.resolve(named) if is_path else named
 
-    def choose(self, names: Sequence[str] | None) -> tuple[str, ...]:
+    def choose(
+        self, names: Sequence[str] | None, *, readable: Collection[str] | None = None
+    ) -> tuple[str, ...]:
         """Return the named sources in the file's order, each once; None or nothing: all of them.
 
+        ``readable`` limits them to what an asker may know of: another source is then absent, and no
+        name is suggested. Without it (``index``), the nearest name is.
+
         Raises:
-            UnknownSource: one of them is not configured.
+            UnknownSource: one of them is not configured, or not readable.
         """
+        there = tuple(name for name in self.sources if readable is None or name in readable)
         for name in names or ():
-            if name not in self.sources:
-                raise UnknownSource(f'there is no source "{name}"{near(name, tuple(self.sources))}')
-        return tuple(name for name in self.sources if not names or name in names)
+            if name not in there:
+                suggestion = near(name, there) if readable is None else " that you may read"
+                raise UnknownSource(f'there is no source "{name}"{suggestion}')
+        return tuple(name for name in there if not names or name in names)
 
 
 def find(start: Path) -> Path:

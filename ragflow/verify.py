@@ -125,30 +125,29 @@ def _prove(citation: Mapping[str, Any], record: RecordState, text: Text, now: No
 
 
 def _status(citation: Mapping[str, Any], record: RecordState, kept: Kept | None) -> tuple[Status, str | None]:
-    erased = "quote_sha256" in citation
-    if kept is None:
-        if erased:
-            return "unavailable", "the text and the quote were erased"
-        if record == "intact":
-            return (
-                "proven_from_record",
-                "the text was erased; the quote is as it was recorded",
-            )
-        return "unavailable", "the text was erased or is not known here"
-    if hashlib.sha256(kept.text.encode(errors="surrogatepass")).hexdigest() != citation["revision"]:
-        return "failed", "the stored text is not what its revision says"
+    if kept is not None:
+        wrong = _wrong(citation, kept.text)
+        return ("proven", None) if wrong is None else ("failed", wrong)
+    if "quote_sha256" in citation:
+        return "unavailable", "the text and the quote were erased"
+    if record == "intact":
+        return "proven_from_record", "the text was erased; the quote is as it was recorded"
+    return "unavailable", "the text was erased, or is not known here"
+
+
+def _wrong(citation: Mapping[str, Any], text: str) -> str | None:
+    """Return why the text does not prove the citation; an erased quote is held against its digest."""
+    if hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest() != citation["revision"]:
+        return "the stored text is not what its revision says"
     start, end = citation["start"], citation["end"]
-    if not 0 <= start < end <= len(kept.text):
-        return (
-            "failed",
-            f"the span {start}-{end} is not within the text of {len(kept.text)} characters",
-        )
-    stands = kept.text[start:end]
-    if erased:
-        if hashlib.sha256(stands.encode()).hexdigest() == citation["quote_sha256"]:
-            return "proven", None
-        return "failed", "the erased quote is not what stands at its place"
-    return ("proven", None) if stands == citation["quote"] else ("failed", "other words stand at that place")
+    if not 0 <= start < end <= len(text):
+        return f"the span {start}-{end} is not within the text of {len(text)} characters"
+    stands = text[start:end]
+    if "quote_sha256" in citation:
+        same = hashlib.sha256(stands.encode(errors="surrogatepass")).hexdigest() == citation["quote_sha256"]
+    else:
+        same = stands == citation["quote"]
+    return None if same else "other words stand at that place"
 
 
 def _source_now(citation: Mapping[str, Any], kept: Kept | None, standing: Standing | None) -> SourceNow:

@@ -3,12 +3,17 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from indexes.embedding import Embedder
+    from indexes.testing import World
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
@@ -114,3 +119,33 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real data: RAGFLOW_TEST_DATA names no folder, and ../shared/data is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> "Embedder":
+    """The default model, real; each distinct text is embedded once in the session."""
+    from indexes import weights
+    from indexes.onnx_embedder import OnnxEmbedder
+    from indexes.testing import Remembering
+
+    known = weights.find("all-MiniLM-L6-v2")
+    cache = tmp_path_factory.mktemp("model")
+    return Remembering(
+        OnnxEmbedder.open(known.folder, precision="fp32", cache=cache, expected_sha256=known.sha256)
+    )
+
+
+@pytest.fixture
+def new_world(tmp_path: Path, embedder: "Embedder") -> "Iterator[Callable[[], World]]":
+    """Make worlds (a workspace whose sources are planted documents), each in a folder of its own."""
+    from indexes.testing import World
+
+    made: list[World] = []
+
+    def make() -> World:
+        made.append(World(tmp_path / f"world-{len(made)}", embedder))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()

@@ -12,14 +12,11 @@ import pytest
 
 RAGFLOW = str(Path(sys.executable).with_name("ragflow"))
 SESSION = [
-    ["--help"],
     ["init"],
-    ["doctor"],
     ["index"],
-    ["search", "How many days of leave?"],
+    ["doctor"],
     ["ask", "How many days of leave does an employee get?"],
     ["verify", "last"],
-    ["runs", "list"],
 ]
 # Runs in every Python process of the session, spawned workers included, before anything else.
 RECORDER = """

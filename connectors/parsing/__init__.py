@@ -1,4 +1,4 @@
-"""Bytes -> canonical text with anchors. ``parse`` reads in this process, ``ParserPool`` in limited workers."""
+"""Bytes -> canonical text with anchors: ``parse`` in this process, ``ParserPool`` in limited workers."""
 
 from connectors.parsing.dispatch import parse
 from connectors.parsing.pool import ParserPool

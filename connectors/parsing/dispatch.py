@@ -13,7 +13,8 @@ from connectors.parsing.archive import read_archive
 from connectors.parsing.draft import Draft
 from connectors.parsing.failures import HINTS, failure, unreadable
 from connectors.parsing.mail import read_mail
-from connectors.parsing.other import Ocr, read_other, read_pdf, read_plainly
+from connectors.parsing.other import Ocr, read_other, read_plainly
+from connectors.parsing.pdf import read_pdf
 from connectors.parsing.plain import read_separated, read_text
 from connectors.parsing.sheets import read_sheets
 from connectors.parsing.slides import read_slides
@@ -27,6 +28,7 @@ _STRUCTURED: dict[str, tuple[Callable[[bytes], Draft], str]] = {
     "xlsx": (read_sheets, _OFFICE + "spreadsheetml.sheet"),
     "pptx": (read_slides, _OFFICE + "presentationml.presentation"),
 }
+_PAGES = {"html": read_html, "markdown": read_markdown}
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|\u202e")
 
@@ -48,16 +50,14 @@ def parse(raw: Raw, *, ocr: Ocr = "auto") -> Parsed:
 def _parse(raw: Raw, ocr: Ocr, depth: int) -> _Outcome:
     try:
         draft, members, refused = _read(raw, ocr)
-        documents, failed = _kept(draft, raw), refused
-        if draft is not None and not documents and not members:
-            raise failure("empty", "no text")
+        documents, failed = _kept(draft, raw, members), refused
     except UnreadableDocument as error:
         return (), (Unreadable(raw.item, error.reason, error.hint),)
     except MemoryError:
         return (), (unreadable(raw.item, "out_of_memory"),)
     except RecursionError:
         return (), (unreadable(raw.item, "too_large"),)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The format libraries raise whatever their authors never met: recorded here, by its name.
         hint = f"{HINTS['damaged']} ({type(error).__name__})"
         return (), (Unreadable(raw.item, "damaged", hint),)
@@ -91,14 +91,12 @@ def _read_one(raw: Raw, kind: str, ocr: Ocr) -> Draft:
     declared = found[1] if found else ""
     if kind in _STRUCTURED:
         return _structured(raw, kind)
-    if kind == "pdf":
-        return read_pdf(raw.data, ocr=ocr)
-    if kind == "html":
-        return read_html(raw.data, declared=declared)
-    if kind == "markdown":
-        return read_markdown(raw.data, declared=declared)
+    if kind in _PAGES:
+        return _PAGES[kind](raw.data, declared=declared)
     if kind in ("csv", "tsv"):
         return read_separated(raw.data, tabs=kind == "tsv")
+    if kind == "pdf":
+        return read_pdf(raw.data, ocr=ocr)
     if kind in sniff.OTHERS:
         return read_other(raw.data, kind, ocr=ocr)
     # An unknown suffix may still be text (a log, a script); bytes that are not are refused there.
@@ -111,17 +109,20 @@ def _structured(raw: Raw, kind: str) -> Draft:
         return read(raw.data)
     except (MemoryError, RecursionError):
         raise
-    except Exception:
-        # Files that a strict library refuses often open in the office: their bare text is worth having.
-        draft = read_plainly(raw.data, media_type)
-        return draft
+    except Exception:  # noqa: BLE001
+        # Files that a strict library refuses often open in the office: their bare text is worth having,
+        # and the document's ``parser`` records which way it was read.
+        return read_plainly(raw.data, media_type)
 
 
-def _kept(draft: Draft | None, raw: Raw) -> tuple[Document, ...]:
-    if draft is None:
-        return ()
-    document = draft.document(raw)
-    return (document,) if document.text else ()
+def _kept(draft: Draft | None, raw: Raw, members: Sequence[Raw]) -> tuple[Document, ...]:
+    """Return the item's own document; a container needs none, anything else must have text."""
+    document = draft.document(raw) if draft is not None else None
+    if document is not None and document.text:
+        return (document,)
+    if draft is not None and not members:
+        raise failure("empty", "no text")
+    return ()
 
 
 def _named_apart(item: str, members: Sequence[Raw]) -> list[Raw]:

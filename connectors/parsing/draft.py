@@ -9,6 +9,7 @@ from connectors.documents import Anchor, AnchorKind, Document
 from connectors.items import Raw
 
 CELLS = " | "
+_FILE_NAME = re.compile(r"\S+\.[A-Za-z]{2,5}\d?")
 _FIGURE = re.compile(r"[-+(]*[$€£¥]?\s?\d[\d,.\s]*%?\)?")
 _GENERIC_TITLES = frozenset(
     "untitled,untitled document,document,document1,word document,powerpoint presentation,presentation,"
@@ -118,10 +119,12 @@ class Draft:
         )
 
     def _own_title(self) -> str:
-        title = (
-            _one_line(self.title).removeprefix("Microsoft Word - ").removeprefix("Microsoft PowerPoint - ")
-        )
-        return title if title and title.lower() not in _GENERIC_TITLES else _one_line(self._first_heading)
+        title = _one_line(self.title)
+        for program in ("Microsoft Word - ", "Microsoft PowerPoint - "):
+            title = title.removeprefix(program)
+        # A bare number or the name of the file it was printed from tells a reader nothing.
+        told = any(char.isalpha() for char in title) and not _FILE_NAME.fullmatch(title)
+        return title if told and title.lower() not in _GENERIC_TITLES else _one_line(self._first_heading)
 
 
 def stem(name: str) -> str:

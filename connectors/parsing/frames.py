@@ -6,7 +6,7 @@ JSON rather than pickle: what a worker sends back has touched hostile files and 
 import json
 import struct
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from connectors.documents import Anchor, Document, Parsed, Unreadable
 from connectors.items import Raw
@@ -50,8 +50,7 @@ def raw_header(raw: Raw) -> list[str | None]:
 
 def raw_from(header: object, data: bytes) -> Raw:
     """Undo ``raw_header``."""
-    assert isinstance(header, list)
-    item, name, media_type, title, link, modified = header
+    item, name, media_type, title, link, modified = cast(list[Any], header)
     return Raw(item, data, name, media_type, title, link, modified)
 
 
@@ -62,9 +61,9 @@ def parsed_header(parsed: Parsed) -> dict[str, object]:
 
 def parsed_from(header: object) -> Parsed:
     """Undo ``parsed_header``."""
-    assert isinstance(header, dict)
+    told = cast(dict[str, list[dict[str, Any]]], header)
     documents = tuple(
         Document(**{**document, "anchors": tuple(Anchor(**anchor) for anchor in document["anchors"])})
-        for document in header["documents"]
+        for document in told["documents"]
     )
-    return Parsed(documents, tuple(Unreadable(**one) for one in header["unreadable"]))
+    return Parsed(documents, tuple(Unreadable(**one) for one in told["unreadable"]))

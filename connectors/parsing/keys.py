@@ -6,7 +6,7 @@ from typing import Literal
 
 # Raise when a change here may give another text or other anchors for the same bytes.
 REVISION = 1
-_LIBRARIES = ("kreuzberg", "markdown-it-py", "openpyxl", "python-docx", "python-pptx")
+_LIBRARIES = ("kreuzberg", "markdown-it-py", "openpyxl", "pypdfium2", "python-docx", "python-pptx")
 
 
 def parsing_key(ocr: Literal["auto", "off"]) -> str:

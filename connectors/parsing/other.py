@@ -1,4 +1,4 @@
-"""What kreuzberg reads: pdf with its pages, and every other format as plain text."""
+"""What kreuzberg reads: every format without a reader of its own as plain text, and pictures by OCR."""
 
 from functools import cache
 from pathlib import Path
@@ -25,26 +25,17 @@ _MODELS = (
 _LOCKED = ("password", "encrypt")
 
 
-def read_pdf(data: bytes, *, ocr: Ocr = "auto") -> Draft:
-    """Read a pdf page by page, with one ``page`` anchor for each page that has text."""
-    result = _extract(data, "application/pdf", ocr="off")
-    recognised = not result.content.strip() and ocr == "auto" and _models() is not None
-    if recognised:
-        result = _extract(data, "application/pdf", ocr="auto")
-    if not result.content.strip():
+def read_scan(data: bytes, *, ocr: Ocr = "auto") -> Draft:
+    """Read a pdf without a text layer by OCR, as one text without pages.
+
+    Raises:
+        UnreadableDocument: ``no_text_layer`` where OCR is off, not installed, or finds nothing.
+    """
+    text = _extract(data, "application/pdf", ocr="auto").content if ocr == "auto" and _models() else ""
+    if not text.strip():
         raise failure("no_text_layer", "the pdf has no text layer")
-    draft = Draft(_parser("pdf/1", recognised=recognised))
-    draft.title = str(result.metadata.get("title") or "")
-    pages = result.metadata.get("pages")
-    boundaries = (pages or {}).get("boundaries") or []
-    # Boundaries count bytes of the UTF-8 content; cutting the bytes there keeps this linear.
-    content, done = result.content.encode(), 0
-    for page in sorted(boundaries, key=lambda page: int(page["byte_start"])):
-        draft.write(content[done : page["byte_start"]].decode(errors="ignore"))
-        start, done = draft.position, int(page["byte_end"])
-        draft.write(content[page["byte_start"] : done].decode(errors="ignore"))
-        draft.mark("page", str(page["page_number"]), start)
-    draft.write(content[done:].decode(errors="ignore"))
+    draft = Draft(_parser("pdf/1", recognised=True))
+    draft.write(text)
     return draft
 
 
@@ -87,14 +78,13 @@ def _extract(data: bytes, media_type: str, *, ocr: Ocr) -> "ExtractionResult":
 
 @cache
 def _config(ocr: Ocr) -> "ExtractionConfig":
-    from kreuzberg import ConcurrencyConfig, ExtractionConfig, OcrConfig, PageConfig
+    from kreuzberg import ConcurrencyConfig, ExtractionConfig, OcrConfig
 
     # No cache: it lives in a folder of the user and would outlast a deletion.
     return ExtractionConfig(
         use_cache=False,
         enable_quality_processing=False,
         ocr=OcrConfig(backend="tesseract", language="eng") if ocr == "auto" else None,
-        pages=PageConfig(extract_pages=True),
         concurrency=ConcurrencyConfig(max_threads=1),
     )
 

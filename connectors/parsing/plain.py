@@ -81,7 +81,7 @@ def read_text(data: bytes, *, declared: str = "") -> Draft:
 
 
 def read_separated(data: bytes, *, tabs: bool = False) -> Draft:
-    """Read separated values as the rows of one table; the separator is the one most seen in the first lines."""
+    """Read separated values as one table; the separator is the one most seen in the first lines."""
     draft = Draft("separated/1")
     text = decode(data)
     separator = "\t" if tabs else _separator(text)
@@ -96,7 +96,5 @@ def read_separated(data: bytes, *, tabs: bool = False) -> Draft:
 
 def _separator(text: str) -> str:
     lines = [line for line in text[:20_000].splitlines() if line.strip()][:20]
-    return max(
-        ",;\t|",
-        key=lambda mark: (sum(mark in line for line in lines), sum(line.count(mark) for line in lines)),
-    )
+    seen = {mark: [line.count(mark) for line in lines] for mark in ",;\t|"}
+    return max(seen, key=lambda mark: (sum(map(bool, seen[mark])), sum(seen[mark])))

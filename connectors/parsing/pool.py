@@ -176,7 +176,7 @@ class _Worker:
         self._ready = False
         self._peak = 0
         # Its own session: an interrupt at the terminal is the parent's to decide on.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid()), ocr, str(memory_bytes * 2)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

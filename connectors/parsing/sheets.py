@@ -1,6 +1,6 @@
 """Workbooks: one ``sheet`` anchor a sheet, one line a row, values as a person sees them."""
 
-import datetime
+import datetime as dt
 import io
 import re
 import warnings
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
 
 _QUOTED = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)[^\]]*\]|\[[^\]]*\]|_.|\*.')
+_HALF_SECOND = 500_000
 _CURRENCY = "$€£¥₹"
 
 
@@ -57,30 +58,28 @@ def shown(value: Any, number_format: str = "General") -> str:
     """Return a cell as a person sees it, free of locale: ISO dates, 28 not 28.0, 12.5%, $1,200.00."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime.datetime):
-        return _moment(value)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, datetime.time):
-        return value.strftime("%H:%M:%S").removesuffix(":00")
-    if isinstance(value, datetime.timedelta):
-        minutes, seconds = divmod(round(value.total_seconds()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
     if isinstance(value, int | float):
         return _number(value, number_format or "General")
+    if isinstance(value, dt.date | dt.time | dt.timedelta):
+        return _moment(value)
     return str(value)
 
 
-def _moment(value: datetime.datetime) -> str:
-    # Dates are stored as fractions of a day: half a second more takes the rounding away.
-    value = (value + datetime.timedelta(microseconds=500_000)).replace(microsecond=0)
-    if value.time() == datetime.time():
-        return value.date().isoformat()
-    return value.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+def _moment(value: dt.date | dt.time | dt.timedelta) -> str:
+    if isinstance(value, dt.timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
+    if isinstance(value, dt.time):
+        return value.strftime("%H:%M:%S").removesuffix(":00")
+    if not isinstance(value, dt.datetime):
+        return value.isoformat()
+    # Dates are stored as fractions of a day: to the nearest second takes the rounding away.
+    value = value.replace(microsecond=0) + dt.timedelta(seconds=value.microsecond >= _HALF_SECOND)
+    return value.isoformat(" ").removesuffix(" 00:00:00").removesuffix(":00")
 
 
 def _number(value: float, number_format: str) -> str:
-    section = number_format.split(";")[0]
+    section = number_format.partition(";")[0]
     texts = [match[1] or match[2] or match[3] or "" for match in _QUOTED.finditer(section)]
     bare = _QUOTED.sub("", section)
     if "E+" in bare.upper() or "/" in bare or not any(sign in bare for sign in "0#"):
@@ -88,7 +87,10 @@ def _number(value: float, number_format: str) -> str:
     percent = "%" in bare
     places = re.search(r"\.([0#?]+)", bare)
     digits = len(places[1]) if places else 0
+    whole = bare.split(".")[0].count("0")
     amount = f"{abs(value) * (100 if percent else 1):{',' if '#,' in bare or '0,' in bare else ''}.{digits}f}"
+    if whole > len(amount.split(".", maxsplit=1)[0]):
+        amount = amount.zfill(whole + len(amount) - len(amount.split(".", maxsplit=1)[0]))
     if places and "#" in places[1]:
         amount = amount.rstrip("0").rstrip(".")
     money = next((sign for sign in _CURRENCY if sign in bare or any(sign in text for text in texts)), "")

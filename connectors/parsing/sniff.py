@@ -104,7 +104,7 @@ def format_of(raw: Raw) -> str:
     head = raw.data[:2048]
     if b"%PDF-" in head[:1024] and by_name not in ("text", "markdown", "mail"):
         return "pdf"
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _packaged(raw.data, by_name)
     if head.startswith(_OLE):
         return _compound(raw.data, by_name)

@@ -14,8 +14,8 @@ from connectors.parsing.versions import named
 _SKIPPED = frozenset("script style template noscript svg math object iframe select datalist head".split())
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog dl dt fieldset figcaption figure footer form"
-    " header hgroup html legend main nav p section summary option caption thead tbody tfoot".split()
+    "address article aside blockquote body center dd details dialog dl dt fieldset figcaption figure footer"
+    " form header hgroup html legend main nav p section summary option caption thead tbody tfoot".split()
 )
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _WIDEST = 50
@@ -23,6 +23,8 @@ _FRONT_MATTER = re.compile(
     r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE
 )
 _TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+# Site generators' tags, as their pages use them: comments with their bodies, then every tag.
+_TAGS = re.compile(r"\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}|\{%[^\n]*?%\}", re.DOTALL)
 _HEADING_ID = re.compile(r"^(#{1,6}[ \t].*?)[ \t]*\{#[\w.:-]+\}[ \t]*$", re.MULTILINE)
 
 
@@ -42,7 +44,8 @@ def read_markdown(data: bytes, *, declared: str = "") -> Draft:
     if front := _FRONT_MATTER.match(text):
         if title := _TITLE.search(front[1]):
             draft.title = title[1].strip("\"'")
-        text = text[front.end() :]
+        # Only a generator's page has front matter; elsewhere such a tag may be what the text is about.
+        text = _TAGS.sub("", text[front.end() :])
     page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(_HEADING_ID.sub(r"\1", text))
     walk(page, draft)
     return draft

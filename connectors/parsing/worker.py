@@ -34,8 +34,7 @@ def main(parent: int, ocr: str, memory_bytes: int) -> None:
 def serve(tasks: BinaryIO, answers: BinaryIO, ocr: Ocr) -> None:
     """Answer batch after batch: a frame with the number of items, then one frame an item."""
     while (head := read_frame(tasks)) is not None:
-        count = head[0]
-        assert isinstance(count, int)
+        count = cast(int, head[0])
         # The whole batch is read before the first answer: else both sides could wait on full pipes.
         batch = [read_frame(tasks) for _ in range(count)]
         for frame in batch:

@@ -77,6 +77,8 @@ def proven(proof: Json) -> Iterator[str]:
         detail = f": {escape(citation['detail'])}" if citation["detail"] else ""
         status = citation["status"].replace("_", " ")
         yield f"[{citation['id']}] {status}, source {citation['source_now']}{detail}"
+    if not proof["citations"]:
+        yield "it has no citation: there is nothing to prove"
     yield f"{proof['proven']} proven, {proof['failed']} failed, {proof['unavailable']} unavailable"
 
 

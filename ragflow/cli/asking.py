@@ -80,7 +80,9 @@ def ask(
 
 def verify(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help='A run, "last", or - for an `ask --json` object on stdin.')],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help='A run, "last", or - for an `ask --json` object on stdin.')
+    ],
     *,
     as_: Readers = None,
     as_json: Json = False,

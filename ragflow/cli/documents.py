@@ -50,9 +50,10 @@ def show(ctx: typer.Context, document: DocumentId, *, as_: Readers = None, as_js
 
 @group.command("text")
 def text(ctx: typer.Context, document: DocumentId, *, as_: Readers = None) -> None:
-    """Print the canonical text of DOCUMENT or DOCUMENT@REVISION alone, byte for byte.
+    """Print the canonical text alone, byte for byte.
 
-    Slicing it by a citation's start and end, in characters, gives the quote.
+    DOCUMENT@REVISION prints an earlier revision (12 to 64 characters of its digest). Slicing the text by
+    a citation's start and end, in characters, gives the quote.
     """
     frame: Frame = ctx.obj
     with frame.app() as app:
@@ -64,7 +65,11 @@ def text(ctx: typer.Context, document: DocumentId, *, as_: Readers = None) -> No
 
 @group.command("forget")
 def forget(ctx: typer.Context, document: DocumentId, *, as_json: Json = False) -> None:
-    """Erase a document: its text, its vectors, and its quotes in recorded runs. Digests stay."""
+    """Erase a document for good.
+
+    Its text, its vectors and its quotes in recorded runs are erased at once; digests stay, so that the
+    records can still be proven.
+    """
     frame: Frame = ctx.obj
     with frame.app() as app:
         report = app.forget(document)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ragflow.terminal import escape
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
@@ -25,6 +26,14 @@ def reporting() -> Iterator[Callable[["Progress"], None]]:
         yield Lines()
         return
     from rich.console import Console
+
+    with bars(Console(stderr=True)) as report:
+        yield report
+
+
+@contextmanager
+def bars(console: "Console") -> Iterator[Callable[["Progress"], None]]:
+    """Give what shows progress on a terminal; the bars go when the work is done."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -34,8 +43,8 @@ def reporting() -> Iterator[Callable[["Progress"], None]]:
         TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Bar(bars)
+    with Progress(*columns, console=console, transient=True) as shown:
+        yield Bar(shown)
 
 
 def describe(progress: "Progress") -> str:
@@ -43,18 +52,15 @@ def describe(progress: "Progress") -> str:
     return escape(f"{progress.source}: {progress.phase}" if progress.source else progress.phase)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rate:
-    """How many a second since the first call."""
+    """How many a second since the first report: at ``began`` (seconds), ``first`` were done."""
 
-    began: float = 0.0
-    first: int = 0
+    began: float
+    first: int
 
-    def of(self, done: int) -> str:
+    def of(self, done: int, now: float) -> str:
         """Return the rate in words; "" while there is none."""
-        now = time.monotonic()
-        if not self.began:
-            self.began, self.first = now, done
         passed = now - self.began
         return f"{(done - self.first) / passed:.1f}/s" if passed > 0 and done > self.first else ""
 
@@ -69,26 +75,24 @@ class Bar:
 
     def __call__(self, progress: "Progress") -> None:
         """Take one report."""
-        name = describe(progress)
+        name, now = describe(progress), time.monotonic()
         if name not in self.tasks:
             self.tasks[name] = self.bars.add_task(name, total=progress.total, rate="")
-            self.rates[name] = Rate()
-        rate = self.rates[name].of(progress.done)
+        rate = self.rates.setdefault(name, Rate(now, progress.done)).of(progress.done, now)
         self.bars.update(self.tasks[name], completed=progress.done, total=progress.total, rate=rate)
 
 
 @dataclass(slots=True)
 class Lines:
-    """A plain line on stderr, at most every five seconds: logs stay short."""
+    """A plain line on stderr, at most every five seconds, so that logs stay short."""
 
     written: float = field(default_factory=time.monotonic)
     rates: dict[str, Rate] = field(default_factory=dict)
 
     def __call__(self, progress: "Progress") -> None:
         """Take one report."""
-        name = describe(progress)
-        rate = self.rates.setdefault(name, Rate()).of(progress.done)
-        now = time.monotonic()
+        name, now = describe(progress), time.monotonic()
+        rate = self.rates.setdefault(name, Rate(now, progress.done)).of(progress.done, now)
         if now - self.written < _SECONDS_BETWEEN_LINES:
             return
         self.written = now

@@ -62,8 +62,9 @@ def _live(report: Json) -> Iterator[str]:
     size = f"{report['documents']:,} documents, {report['chunks']:,} chunks"
     seconds = report["timings_ms"].get("total", 0) / 1000
     if report["dry_run"]:
-        if report["estimate_s"] is not None:
-            yield f"It would take about {_duration(report['estimate_s'])}."
+        seconds = report.get("estimate_s")
+        if seconds is not None:
+            yield f"It would take {'about ' + _duration(seconds) if seconds >= 1 else 'less than a second'}."
     elif report["promoted"]:
         yield f"{escape(report['generation'])} is live: {size} ({_duration(seconds)})"
     elif report["reason"]:
@@ -138,7 +139,13 @@ def runs(rows: Sequence[Json], width: int) -> Iterator[str]:
     for row in rows:
         question = (row.get("input") or {}).get("question") or ""
         lines.append(
-            [row["run"], row["kind"], row["status"], row.get("outcome") or "", one_line(question, width - 62)]
+            [
+                row["run"],
+                row["kind"],
+                row["status"],
+                row.get("outcome") or "",
+                one_line(question, max(20, width - 54)),
+            ]
         )
     yield from table(("run", "kind", "status", "outcome", "question"), lines)
 

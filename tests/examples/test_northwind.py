@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image, ImageChops
 from connectors.documents import Document, Parsed
 from connectors.items import Raw
 from connectors.parsing import parse
+from indexes.analysis import analyse
 
 SCANS = {"handbook/office/parking-notice.scan.pdf", "handbook/office/first-aid.png"}
 ZIPS = {".docx", ".xlsx", ".pptx", ".odt", ".epub"}
@@ -93,6 +95,22 @@ def test_only_the_pictures_of_text_need_ocr(parsed: list[Parsed]) -> None:
     assert unreadable == dict.fromkeys(SCANS, "no_text_layer")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("handbook/office/parking-notice.scan.pdf", "The cost is 85 euros."),
+        ("handbook/office/first-aid.png", "Cool burns with water for ten minutes."),
+    ],
+)
+def test_pictures_of_text_are_read_by_ocr(
+    files: dict[str, Path], need_system: Callable[..., None], name: str, words: str
+) -> None:
+    need_system("tesseract", "it reads pictures of text")
+    parsed = parse(Raw(name, files[name].read_bytes(), name), ocr="auto")
+    assert parsed.unreadable == ()
+    assert words in " ".join(parsed.documents[0].text.split())
+
+
 def test_readable_documents_are_long_enough_to_be_cut(documents: dict[str, Document]) -> None:
     words = {name: len(document.text.split()) for name, document in documents.items()}
     assert min(words.values()) >= 50
@@ -157,6 +175,15 @@ def test_gold_is_spread_over_sources_and_formats(questions: list[dict[str, Any]]
     gold = [document for question in questions for document in question["documents"]]
     assert {document.split("/")[0] for document in gold} == {"handbook", "hr", "sales", "engineering"}
     assert len({document.rsplit(".", 1)[1] for document in gold}) >= 11
+
+
+def test_half_of_the_questions_use_other_words_than_their_quotes(questions: list[dict[str, Any]]) -> None:
+    shares = []
+    for question in (q for q in questions if q["answerable"]):
+        asked = set(analyse(question["question"]))
+        quoted = set(analyse(" ".join(quote["quote"] for quote in question["quotes"])))
+        shares.append(len(asked & quoted) / len(asked))
+    assert sum(share < 1 / 3 for share in shares) >= len(shares) / 2
 
 
 def test_the_three_demo_questions_are_for_everyone(questions: list[dict[str, Any]]) -> None:

@@ -42,7 +42,9 @@ def test_each_term_has_the_rows_and_frequencies_that_counting_gives(corpus: list
     for term in terms:
         found = postings.lookup(term)
         expected = [
-            (number, *(field[term] for field in row)) for number, row in enumerate(counts) if any(f[term] for f in row)
+            (number, *(field[term] for field in row))
+            for number, row in enumerate(counts)
+            if any(f[term] for f in row)
         ]
         columns = (found.rows, found.body, found.title, found.headings)
         assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
@@ -76,7 +78,12 @@ def test_what_is_saved_is_what_is_loaded(corpus: list[Row]) -> None:
 def test_merging_is_building_anew_from_the_kept_rows(corpora: list[list[Row]], data: st.DataObject) -> None:
     keeps = [data.draw(st.lists(st.booleans(), min_size=len(c), max_size=len(c))) for c in corpora]
     parts = [(built(c), np.array(keep, np.bool_)) for c, keep in zip(corpora, keeps, strict=True)]
-    kept = [row for c, keep in zip(corpora, keeps, strict=True) for row, stays in zip(c, keep, strict=True) if stays]
+    kept = [
+        row
+        for c, keep in zip(corpora, keeps, strict=True)
+        for row, stays in zip(c, keep, strict=True)
+        if stays
+    ]
     assert_same(merge(parts), built(kept))
 
 

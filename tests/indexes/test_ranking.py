@@ -90,19 +90,24 @@ def plain_bm25(chunks: Sequence[Chunk], terms: Sequence[str], ranking: Ranking) 
     average = (fields[0] + boosts[1] * fields[1] + boosts[2] * fields[2]) / len(chunks)
     scores: dict[str, float] = {}
     for term in sorted(set(terms)):
-        holding = [(c, row) for c, row in zip(chunks, counts, strict=True) if any(term in field for field in row)]
+        holding = [
+            (c, row) for c, row in zip(chunks, counts, strict=True) if any(term in field for field in row)
+        ]
         idf = math.log(1 + (len(chunks) - len(holding) + 0.5) / (len(holding) + 0.5))
         for chunk, (body, title, headings) in holding:
             frequency = body[term] + boosts[1] * title[term] + boosts[2] * headings[term]
             length = body.total() + boosts[1] * title.total() + boosts[2] * headings.total()
             norm = ranking.k1 * (1 - ranking.b + ranking.b * (length / average))
-            scores[chunk.name] = scores.get(chunk.name, 0.0) + idf * (frequency * (ranking.k1 + 1) / (frequency + norm))
+            scores[chunk.name] = scores.get(chunk.name, 0.0) + idf * (
+                frequency * (ranking.k1 + 1) / (frequency + norm)
+            )
     return {name: rounded(score) for name, score in scores.items()}
 
 
 def plain_dense(chunks: Sequence[Chunk], vector: NDArray[np.float32]) -> dict[str, float]:
     return {
-        c.name: rounded(math.fsum(a * b for a, b in zip(c.vector, vector.tolist(), strict=True))) for c in chunks
+        c.name: rounded(math.fsum(a * b for a, b in zip(c.vector, vector.tolist(), strict=True)))
+        for c in chunks
     }
 
 
@@ -117,13 +122,17 @@ def spread(scores: dict[str, float], low: float) -> dict[str, float]:
     return {name: (score - low) / (high - low) for name, score in scores.items()}
 
 
-def plain_rank(chunks: Sequence[Chunk], asked: Analysed, ranking: Ranking, k: int, system: System) -> dict[str, float]:
+def plain_rank(
+    chunks: Sequence[Chunk], asked: Analysed, ranking: Ranking, k: int, system: System
+) -> dict[str, float]:
     """Return chunk id -> score of the first ``k``, best first, as the design words it."""
     readable = [c for c in chunks if c.readable]
     depth = ranking.candidates if system == "hybrid" else max(k, ranking.candidates)
     lexical = plain_bm25(readable, asked.terms, ranking) if readable and system != "dense" else {}
     lexical = first(lexical, depth)
-    everything = plain_dense(readable, asked.vector) if asked.vector is not None and system != "lexical" else {}
+    everything = (
+        plain_dense(readable, asked.vector) if asked.vector is not None and system != "lexical" else {}
+    )
     union = sorted({*lexical, *first(everything, depth)})
     if not union:
         return {}
@@ -143,9 +152,7 @@ def plain_rank(chunks: Sequence[Chunk], asked: Analysed, ranking: Ranking, k: in
 texts = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
 # Few different directions, so that equal scores are common: ties are where orders go wrong.
 vectors = st.lists(st.integers(-2, 2).map(float), min_size=DIMENSIONS, max_size=DIMENSIONS).map(unit)
-chunks = st.lists(
-    st.tuples(texts, texts, texts, vectors, st.booleans()), max_size=14
-).flatmap(
+chunks = st.lists(st.tuples(texts, texts, texts, vectors, st.booleans()), max_size=14).flatmap(
     lambda made: st.permutations(range(len(made))).map(
         lambda order: [Chunk(f"d/{n:02}@a:0-1", *fields) for n, fields in zip(order, made, strict=True)]
     )
@@ -240,7 +247,9 @@ class OkapiWithOurIdf(BM25Okapi):  # type: ignore[misc]
 
 
 @given(
-    st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=12),
+    st.lists(
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=12
+    ),
     st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1, max_size=4, unique=True),
 )
 def test_bm25_equals_rank_bm25_on_the_same_terms_and_idf(bodies: list[str], words: list[str]) -> None:
@@ -269,7 +278,9 @@ def crowd(count: int, readable: Callable[[int], bool]) -> list[Chunk]:
 
 @pytest.mark.parametrize("every", [1, 2, 50], ids=["all", "half", "few"])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_many_rows_with_many_ties_equal_the_reference_and_hide_what_is_masked(every: int, system: System) -> None:
+def test_many_rows_with_many_ties_equal_the_reference_and_hide_what_is_masked(
+    every: int, system: System
+) -> None:
     made = crowd(3_000, lambda n: n % every == 0)
     asked = Analysed(analyse("holiday leave"), np.array(made[0].vector, np.float32))
     found = Corpus.stored([made[:1_000], [], made[1_000:]]).rank(asked, Ranking(), 40, system)

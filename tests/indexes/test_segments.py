@@ -76,7 +76,9 @@ def test_parts_that_differ_in_number_are_refused_before_anything_is_written(tmp_
     assert not (tmp_path / "s").exists()
 
 
-NAMES = sorted(["segment.json", "vectors.npy", "versions.npy", "starts.npy", "ends.npy", "letters.npy", "bounds.npy"])
+NAMES = sorted(
+    ["segment.json", "vectors.npy", "versions.npy", "starts.npy", "ends.npy", "letters.npy", "bounds.npy"]
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -137,7 +139,8 @@ def test_merging_segments_is_writing_the_kept_rows_anew(counts: list[int], data:
         folder = Path(name)
         segments = [written(folder / f"{n}", count, n) for n, count in enumerate(counts)]
         masks = [
-            np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), np.bool_) for count in counts
+            np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), np.bool_)
+            for count in counts
         ]
         merge_segments(folder / "merged", list(zip(segments, masks, strict=True)))
         again = [np.ones(int(mask.sum()), np.bool_) for mask in masks]
@@ -153,7 +156,6 @@ def test_merging_segments_is_writing_the_kept_rows_anew(counts: list[int], data:
 
 
 def test_merging_everything_gives_the_files_of_a_segment_written_at_once(tmp_path: Path) -> None:
-    rows, vectors, postings = parts(9)
     whole = written(tmp_path / "whole", 9)
     merge_segments(tmp_path / "merged", [(whole, np.ones(9, np.bool_))])
     assert contents(tmp_path / "merged") == contents(tmp_path / "whole")

@@ -323,8 +323,19 @@ def test_sources_are_chosen_in_the_files_order(write):
     config = load(write("sources: {b: {type: files, path: .}, a: {type: files, path: .}}\n"), environ={})
     assert config.choose(None) == config.choose([]) == ("b", "a")
     assert config.choose(["a", "b", "a"]) == ("b", "a")
-    with pytest.raises(UnknownSource, match='no source "c"'):
+    with pytest.raises(UnknownSource, match=r'no source "c" \(known: b, a\)'):
         config.choose(["c"])
+
+
+def test_a_source_that_may_not_be_read_is_an_absent_one(write):
+    config = load(write("sources: {b: {type: files, path: .}, a: {type: files, path: .}}\n"), environ={})
+    assert config.choose(None, readable={"a"}) == ("a",)
+    messages = []
+    for absent, readable in (("b", {"a"}), ("b", set()), ("c", {"a", "b"})):
+        with pytest.raises(UnknownSource) as caught:
+            config.choose([absent], readable=readable)
+        messages.append((str(caught.value).replace(f'"{absent}"', "X"), caught.value.hint))
+    assert len(set(messages)) == 1
 
 
 def test_the_digest_follows_the_meaning_not_the_writing(write):
