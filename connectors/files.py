@@ -143,7 +143,12 @@ class Files:
 
     def _inside(self, path: Path) -> bool:
         """Say whether a link leads to a place below the root that is not hidden."""
-        root, target = self._root.resolve(), path.resolve()
+        try:
+            target = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            # Leads nowhere, or round in a circle.
+            return False
+        root = self._root.resolve()
         return target.is_relative_to(root) and not any(
             part.startswith(".") for part in target.relative_to(root).parts
         )

@@ -38,8 +38,8 @@ Why to trust them: somebody else packed this wheel, so nothing rests on the pack
 `model.safetensors` is the one published for the original model, and the program holds that digest as a
 constant of its own: it computes the SHA-256 of the file (again whenever its size or date changed) and
 refuses any other. The format is safetensors, which holds numbers and names and cannot carry code; no line
-of Python from the package is imported. Whoever has the weights from the model's publisher can point `embed.model` at their folder;
-for a folder of one's own, nobody but its owner vouches.
+of Python from the package is imported. Whoever has the weights from the model's publisher can point
+`embed.model` at their folder; for a folder of one's own, nobody but its owner vouches.
 
 ## Packages
 

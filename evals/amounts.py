@@ -80,10 +80,11 @@ _CURRENCIES = """
     usd: $ us$ usd dollar; eur: € eur euro; gbp: £ gbp pound; jpy: ¥ jpy yen; chf: chf franc; cent: cent
 """
 _MEASURES = """
-    %: % percent pct percentage; second: second sec; minute: minute min; hour: hour hr h; day: day; week: week;
-    month: month; quarter: quarter; year: year yr; mm: mm; cm: cm; m: metre meter; km: km kilometre kilometer;
-    mile: mile; inch: inch; foot: foot feet; g: g gram; kg: kg kilogram; tonne: tonne; ton: ton; lb: lb; ml: ml;
-    l: litre liter; °c: °c; °f: °f; kb: kb; mb: mb; gb: gb; tb: tb; w: w; kw: kw; kwh: kwh; v: v; degree: degree
+    %: % percent pct percentage; second: second sec; minute: minute min; hour: hour hr h; day: day;
+    week: week; month: month; quarter: quarter; year: year yr; mm: mm; cm: cm; m: metre meter;
+    km: km kilometre kilometer; mile: mile; inch: inch; foot: foot feet; g: g gram; kg: kg kilogram;
+    tonne: tonne; ton: ton; lb: lb; ml: ml; l: litre liter; °c: °c; °f: °f; kb: kb; mb: mb; gb: gb; tb: tb;
+    w: w; kw: kw; kwh: kwh; v: v; degree: degree
 """
 _UNITS = {
     written: unit.strip()

@@ -204,4 +204,6 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise StoreDamaged(f"{path} cannot be read: {error}", hint=_REBUILD) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise StoreDamaged(f"{path} is not of segment format {FORMAT}", hint=_REBUILD)
+    if not {"rows", "dimensions", "files"} <= manifest.keys():
+        raise StoreDamaged(f"{path} lacks what a segment's record must hold", hint=_REBUILD)
     return manifest

@@ -31,9 +31,9 @@ def _words(listed: str) -> frozenset[str]:
 
 # Nearly always followed by what they belong to.
 _BINDING = _words(
-    """mr mrs ms dr prof rev hon st mt messrs sen rep gov gen col capt lt sgt maj adm cmdr supt pres mme mlle vs v e.g i.e eg
-    ie cf viz ph approx est fig figs eq eqs sec sect ch chap vol pp p al ca resp incl excl dept art ed eds
-    trans tel ext jan feb mar apr jun jul aug sep sept oct nov dec"""
+    """mr mrs ms dr prof rev hon st mt messrs sen rep gov gen col capt lt sgt maj adm cmdr supt pres mme mlle
+    vs v e.g i.e eg ie cf viz ph approx est fig figs eq eqs sec sect ch chap vol pp p al ca resp incl excl
+    dept art ed eds trans tel ext jan feb mar apr jun jul aug sep sept oct nov dec"""
 )
 # End a sentence only where a word follows that commonly begins one.
 _OPEN = _words(

@@ -119,7 +119,7 @@ class App:
             options = self._options(run, dry_run=dry_run, full=full, allow_deletes=allow_deletes)
             sync = Sync(store, self._generations, self._embedder, self._pool, options, progress=progress)
             done = sync.run([self._spec(name) for name in chosen], configured=tuple(self.config.sources))
-            estimate = sync.estimate(done) * 1000 if dry_run else None
+            estimate = round(sync.estimate(done), 1) if dry_run else None
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         report = IndexReport(None if dry_run else run, dry_run, done, spent, estimate)
         if not dry_run:
@@ -356,8 +356,7 @@ class App:
         if self._opened_embedder is None:
             from indexes.onnx_embedder import OnnxEmbedder  # onnxruntime is slow to import
 
-            model = self.config.embed.model
-            known = weights.find(self.config.resolve(model) if "/" in model or model.startswith(".") else model)
+            known = weights.find(self.config.model)
             self._opened_embedder = OnnxEmbedder.open(
                 known.folder,
                 precision=self.config.embed.precision,
@@ -444,7 +443,7 @@ class App:
 
     def _may_see(self, run: Run, asker: Asker) -> bool:
         """A run belongs to its actor; one that cites what the readers may not read now is not there."""
-        if run.actor[0] != asker.actor and not asker.auditor:
+        if run.actor[0] != asker.actor and (asker.acting or not asker.auditor):
             return False
         library = self._library() if self._store_path.exists() else None
         who = frozenset(asker.readers)

@@ -280,8 +280,10 @@ def check_question(question: str) -> str:
     """Return the question without white space around it.
 
     Raises:
-        QuestionError: nothing is left, or more than 8,000 characters were given.
+        QuestionError: nothing is left, more than 8,000 characters were given, or they are no Unicode.
     """
+    if any("\ud800" <= character <= "\udfff" for character in question):
+        raise QuestionError("the question is no valid text", hint="write it in UTF-8")
     if len(question) > MAX_QUESTION:
         raise QuestionError(
             f"the question has {len(question):,} characters; at most {MAX_QUESTION:,} are read",

@@ -12,6 +12,7 @@ from ragflow.answers import Answer
 from ragflow.redact import Kind, redact
 
 SCHEMA = "ragflow.run/1"
+FIRST = "0" * 64  # what the first run of all has as ``previous``
 
 Status = Literal["running", "waiting", "done", "failed", "cancelled"]
 Json = Mapping[str, Any]

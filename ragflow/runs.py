@@ -40,6 +40,7 @@ from sqlalchemy.pool import NullPool
 
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
 from ragflow.records import (
+    FIRST,
     SCHEMA,
     Run,
     canonical,
@@ -53,7 +54,6 @@ from ragflow.records import (
 
 SCHEMA_NUMBER = 1
 BUSY_TIMEOUT_S = 10.0
-FIRST = "0" * 64  # what the first run of all has as ``previous``
 
 Integrity = Literal["intact", "changed"]
 

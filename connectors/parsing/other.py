@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 Ocr = Literal["auto", "off"]
 
+# Where kreuzberg itself looks; without these files it prints complaints, so it is not asked.
 _MODELS = (
     "/usr/share/tesseract-ocr/5/tessdata",
-    "/usr/share/tesseract-ocr/4.00/tessdata",
+    "/usr/share/tesseract-ocr/4/tessdata",
     "/usr/share/tessdata",
     "/usr/local/share/tessdata",
     "/opt/homebrew/share/tessdata",
@@ -78,19 +79,22 @@ def _extract(data: bytes, media_type: str, *, ocr: Ocr) -> "ExtractionResult":
 
 @cache
 def _config(ocr: Ocr) -> "ExtractionConfig":
-    from kreuzberg import ConcurrencyConfig, ExtractionConfig, OcrConfig
+    from kreuzberg import ConcurrencyConfig, ExtractionConfig, OcrConfig, TesseractConfig
 
-    # No cache: it lives in a folder of the user and would outlast a deletion.
+    tesseract = OcrConfig(
+        backend="tesseract", language="eng", tesseract_config=TesseractConfig(use_cache=False)
+    )
+    # No cache of either kind: they live in a folder of the user, where they would outlast a deletion.
     return ExtractionConfig(
         use_cache=False,
         enable_quality_processing=False,
-        ocr=OcrConfig(backend="tesseract", language="eng") if ocr == "auto" else None,
+        ocr=tesseract if ocr == "auto" else None,
         concurrency=ConcurrencyConfig(max_threads=1),
     )
 
 
 def _models() -> Path | None:
-    """Return the folder of tesseract's models; without it kreuzberg only prints complaints."""
+    """Return the folder of tesseract's English model, where there is one."""
     return next((Path(folder) for folder in _MODELS if (Path(folder) / "eng.traineddata").is_file()), None)
 
 

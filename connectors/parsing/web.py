@@ -17,6 +17,7 @@ _BLOCKS = frozenset(
     "address article aside blockquote body center dd details dialog dl dt fieldset figcaption figure footer"
     " form header hgroup html legend main nav p section summary option caption thead tbody tfoot".split()
 )
+_IN_HEAD = frozenset("title meta link base script style noscript template".split())
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _WIDEST = 50
 _FRONT_MATTER = re.compile(
@@ -81,6 +82,9 @@ class _Walker(HTMLParser):
         self._end_block()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._skip == ["head"] and tag not in _IN_HEAD:
+            # Its end tag may be left out: the first thing that a head cannot hold ends it.
+            self._skip.clear()
         if tag == "title" and not self._draft.title and "svg" not in self._skip:
             self._in_title = True
         elif tag == "body":

@@ -7,7 +7,7 @@ import typer
 
 from ragflow.cli.answers import answered, found, proven
 from ragflow.cli.frame import Frame, argument, emit, say, warn, width
-from ragflow.cli.options import Json, Question, Readers, Sources
+from ragflow.cli.options import Json, Question, Readers, Sources, unicode_only
 
 System = Literal["hybrid", "lexical", "dense"]
 
@@ -81,7 +81,12 @@ def ask(
 def verify(
     ctx: typer.Context,
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help='A run, "last", or - for an `ask --json` object on stdin.')
+        str,
+        typer.Argument(
+            metavar="RUN",
+            callback=unicode_only,
+            help='A run, "last", or - for an `ask --json` object on stdin.',
+        ),
     ],
     *,
     as_: Readers = None,
@@ -110,6 +115,8 @@ def _object(text: str) -> dict[str, Any]:
     hint = "ragflow ask QUESTION --json | ragflow verify -"
     try:
         value = json.loads(text)
+        # Half a surrogate pair is valid JSON, but no text.
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise UsageError("stdin holds no JSON", hint=hint) from error
     if not isinstance(value, dict):

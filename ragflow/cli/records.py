@@ -7,7 +7,7 @@ import typer
 
 from ragflow.cli import tables
 from ragflow.cli.frame import Frame, emit, emit_lines, say, width
-from ragflow.cli.options import Json, JsonLines, Readers, RunId
+from ragflow.cli.options import Json, JsonLines, Readers, RunId, unicode_only
 from ragflow.terminal import escape
 
 run_group = typer.Typer(rich_markup_mode=None, help="List and show recorded runs.")
@@ -28,7 +28,10 @@ def list_runs(
     as_: Readers = None,
     as_json: JsonLines = False,
 ) -> None:
-    """List your runs, newest first; an auditor's list holds those of others too."""
+    """List your runs, newest first.
+
+    An auditor's list holds those of others too.
+    """
     frame: Frame = ctx.obj
     with frame.app() as app:
         rows = app.runs(limit, app.asker(as_ or ()))
@@ -67,7 +70,9 @@ def list_generations(ctx: typer.Context, *, as_json: JsonLines = False) -> None:
 @generation_group.command("promote")
 def promote(
     ctx: typer.Context,
-    generation: Annotated[str, typer.Argument(metavar="GENERATION", help="As in generations list.")],
+    generation: Annotated[
+        str, typer.Argument(metavar="GENERATION", callback=unicode_only, help="As in generations list.")
+    ],
     *,
     as_json: Json = False,
 ) -> None:

@@ -18,11 +18,13 @@ class Root(TyperGroup):
         import sys
 
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            try:
+                return super().invoke(ctx)
+            finally:
+                # Here, not when the interpreter ends: there a closed pipe could only be complained of.
+                sys.stdout.flush()
         except BrokenPipeError:
             return broken_pipe()
-        return result
 
 
 def build() -> Any:

@@ -33,7 +33,8 @@ class Samples:
         table = f"xref\n0 {len(bodies) + 1}\n0000000000 65535 f \n" + "".join(
             f"{at:010} 00000 n \n" for at in places
         )
-        trailer = f"trailer\n<< /Size {len(bodies) + 1} /Root 1 0 R /Info {len(bodies)} 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+        end = f"<< /Size {len(bodies) + 1} /Root 1 0 R /Info {len(bodies)} 0 R >>"
+        trailer = f"trailer\n{end}\nstartxref\n{len(out)}\n%%EOF\n"
         return out + table.encode() + trailer.encode()
 
     @staticmethod

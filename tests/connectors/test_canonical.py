@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 
 from connectors.canonical import canonical
 
-ODD = "\r\n\t\x00\x0b\x0c\x1c\x1f\x7f\x85\xa0\xad \u0300\u0301\u0338\u034f\u061c\u1100\u1161\u11a8\u180e\u200b\u200c\u200d"
-ODDER = "\u200e\u2028\u2029\u202e\u2060\u2066\u3000\ufb01\ufeff\ufffe\uffff\ud800\udfff\U000e0041\U0001f468=a\u212b\u0958e"
-TEXTS = st.text(st.one_of(st.sampled_from(ODD + ODDER), st.characters(exclude_categories=())), max_size=60)
+ODD = "\r\n\t\x00\x0b\x0c\x1c\x1f\x7f\x85\xa0\xad \u0300\u0301\u0338\u034f\u061c\u1100\u1161\u11a8\u180e"
+ODDER = "\u200b\u200c\u200d\u200e\u2028\u2029\u202e\u2060\u2066\u3000\ufb01\ufeff\ufffe\uffff\ud800\udfff"
+ODDEST = "\U000e0041\U0001f468=a\u212b\u0958e"
+TEXTS = st.text(
+    st.one_of(st.sampled_from(ODD + ODDER + ODDEST), st.characters(exclude_categories=())), max_size=60
+)
 
 
 @given(TEXTS)

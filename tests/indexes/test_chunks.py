@@ -1,6 +1,7 @@
 """Chunks: spans that lose nothing, keep structure, and fit the embedder."""
 
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +46,9 @@ def table(rows, *, before="", after=""):
 
 @st.composite
 def documents(draw):
-    pieces = st.sampled_from(["word ", "The end. ", "\n", "\n\n", "x", "? ", "Dr. ", "\u00e9", "| a | b |\n", "\t"])
+    pieces = st.sampled_from(
+        ["word ", "The end. ", "\n", "\n\n", "x", "? ", "Dr. ", "\u00e9", "| a | b |\n", "\t"]
+    )
     text = "".join(draw(st.lists(pieces, max_size=120)))
     place = st.integers(0, len(text))
     kinds = st.sampled_from(["page", "sheet", "slide", "heading", "message", "row"])
@@ -57,7 +60,9 @@ SIZES = st.tuples(st.integers(1, 60), st.integers(0, 20))
 
 
 @given(documents(), SIZES)
-def test_every_character_but_white_space_is_in_a_chunk_and_no_chunk_has_white_space_around_it(document, sizes):
+def test_every_character_but_white_space_is_in_a_chunk_and_no_chunk_has_white_space_around_it(
+    document, sizes
+):
     chunks = chunk(document, tokens=sizes[0], overlap=sizes[1])
     covered = set()
     for part in chunks:
@@ -71,7 +76,7 @@ def test_every_character_but_white_space_is_in_a_chunk_and_no_chunk_has_white_sp
 @given(documents(), SIZES)
 def test_chunks_go_forward_and_none_lies_in_another(document, sizes):
     chunks = chunk(document, tokens=sizes[0], overlap=sizes[1])
-    for one, other in zip(chunks, chunks[1:], strict=False):
+    for one, other in pairwise(chunks):
         assert one.start < other.start
         assert one.end < other.end
 
@@ -97,7 +102,7 @@ def test_a_chunk_holds_no_more_tokens_than_asked(document, sizes):
 @given(documents(), SIZES)
 def test_what_two_neighbours_share_is_within_the_overlap(document, sizes):
     chunks = chunk(document, tokens=sizes[0], overlap=sizes[1])
-    for one, other in zip(chunks, chunks[1:], strict=False):
+    for one, other in pairwise(chunks):
         assert count(document.text[other.start : one.end]) <= sizes[1]
 
 
@@ -115,7 +120,7 @@ def test_a_sentence_that_fits_is_never_cut():
     chunks = chunk(document, overlap=12)
     assert len(chunks) > 5
     assert all(part.start in starts and part.end in ends for part in chunks)
-    assert all(other.start < one.end for one, other in zip(chunks, chunks[1:], strict=False))  # overlap
+    assert all(other.start < one.end for one, other in pairwise(chunks))  # overlap
 
 
 def test_a_sentence_longer_than_a_chunk_is_cut_between_words():
@@ -176,7 +181,7 @@ def test_a_table_is_cut_between_rows_and_its_first_row_goes_with_each_later_chun
     assert len(chunks) > 3
     assert chunks[0].header == ""
     assert {part.header for part in chunks[1:]} == {"name | days"}
-    for one, other in zip(chunks, chunks[1:], strict=False):
+    for one, other in pairwise(chunks):
         assert one.end in {end for _, end in rows}
         assert other.start in {start for start, _ in rows}
 
@@ -194,7 +199,11 @@ def test_two_tables_do_not_lend_each_other_their_headers():
 
 def test_title_path_and_header_count_towards_the_size():
     text = " ".join(["Every employee has leave."] * 40)
-    document = make(text, Anchor("heading", "A path of five words", 0, len(text)), title="Seven words make up this long title")
+    document = make(
+        text,
+        Anchor("heading", "A path of five words", 0, len(text)),
+        title="Seven words make up this long title",
+    )
     for part in chunk(document):
         assert count(embedded_text(document.title, part, text[part.start : part.end])) <= 40
 

@@ -93,3 +93,9 @@ def test_frequencies_stop_at_their_limits_and_lengths_do_not() -> None:
     assert (found.body.tolist(), found.title.tolist(), found.headings.tolist()) == ([65_535], [255], [255])
     assert postings.body_lengths.tolist() == [70_000]
     assert postings.title_lengths.tolist() == [300]
+
+
+def test_rows_of_a_frequent_term_rise_in_a_large_index() -> None:
+    postings = built([("leave policy", "", "refund") for _ in range(3_000)])
+    for term in ("leav", "polici", "refund"):
+        assert postings.lookup(term).rows.tolist() == list(range(3_000))

@@ -255,7 +255,10 @@ class OkapiWithOurIdf(BM25Okapi):  # type: ignore[misc]
 def test_bm25_equals_rank_bm25_on_the_same_terms_and_idf(bodies: list[str], words: list[str]) -> None:
     terms = sorted(set(analyse(" ".join(words))))
     oracle = OkapiWithOurIdf([analyse(body) for body in bodies], k1=1.2, b=0.75).get_scores(terms)
-    made = [Chunk(f"{n:02}", body, "", "", unit([1.0] * DIMENSIONS), True) for n, body in enumerate(bodies)]
+    made = [
+        Chunk(f"{n:02}", body, "", "", unit([1.0] * DIMENSIONS), readable=True)
+        for n, body in enumerate(bodies)
+    ]
     found = Corpus.stored([made]).rank(Analysed(terms, None), Ranking(), len(made), "lexical")
     assert {each.chunk: each.lexical for each in found} == pytest.approx(
         {f"{n:02}": score for n, score in enumerate(oracle.tolist()) if score > 0}, abs=1e-6
@@ -320,6 +323,23 @@ def test_a_term_that_the_question_repeats_counts_once() -> None:
 
 
 def test_fields_without_weight_give_no_division_by_zero() -> None:
-    made = [Chunk("a", "", "leave", "", unit([1.0] * DIMENSIONS), True)]
+    made = [Chunk("a", "", "leave", "", unit([1.0] * DIMENSIONS), readable=True)]
     flat = Ranking(title_boost=0.0, heading_boost=0.0, k1=0.0)
     assert Corpus.stored([made]).rank(Analysed(["leav"], None), flat, 3, "lexical") == []
+
+
+def test_the_lexical_minimum_is_nought_even_where_every_candidate_has_a_lexical_score() -> None:
+    ahead, aside = (1.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0)
+    made = [
+        Chunk("a", "leave", "", "", ahead, readable=True),
+        Chunk("b", "leave days policy refund", "", "", aside, readable=True),
+    ]
+    best, other = Corpus.stored([made]).rank(
+        Analysed(["leav"], np.array(ahead, np.float32)), Ranking(), 2, "hybrid"
+    )
+    assert best.lexical is not None
+    assert other.lexical is not None
+    assert (best.chunk, best.score) == ("a", 1.0)
+    assert (other.chunk, other.dense) == ("b", 0.0)
+    assert other.score == pytest.approx(0.5 * other.lexical / best.lexical, abs=2e-6)
+    assert other.score > 0.1

@@ -132,6 +132,13 @@ def test_a_segment_of_another_format_is_refused(tmp_path: Path) -> None:
         open_segment(tmp_path / "s")
 
 
+def test_a_record_without_its_files_is_damage_not_a_crash(tmp_path: Path) -> None:
+    written(tmp_path / "s", 2)
+    (tmp_path / "s" / "segment.json").write_text('{"format": 1}')
+    with pytest.raises(StoreDamaged, match="segment.json"):
+        open_segment(tmp_path / "s")
+
+
 @settings(max_examples=20)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=3), st.data())
 def test_merging_segments_is_writing_the_kept_rows_anew(counts: list[int], data: st.DataObject) -> None:

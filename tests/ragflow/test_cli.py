@@ -214,8 +214,26 @@ def test_nothing_indexed_yet(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["error"]["type"] == "NoGeneration"
 
 
-def test_a_closed_pipe_is_quiet(workspace):
-    program = [sys.executable, "-m", "ragflow.cli", "-C", workspace, "sources", "list"]
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask", "why\udcff"],
+        ["search", "x", "--as", "group:\udcff"],
+        ["search", "x", "--source", "\udcff"],
+        ["sources", "show", "docs/\udcff"],
+        ["sources", "forget", "docs/\udcff"],
+        ["runs", "show", "\udcff"],
+        ["verify", "\udcff"],
+        ["generations", "promote", "\udcff"],
+    ],
+)
+def test_what_is_no_unicode_is_a_usage_error(run, arguments):
+    assert run(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize("command", [["sources", "list"], ["doctor"]])
+def test_a_closed_pipe_is_quiet(workspace, command):
+    program = [sys.executable, "-m", "ragflow.cli", "-C", workspace, *command]
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, check=False, cwd=REPOSITORY)
@@ -297,7 +315,7 @@ def test_explain_adds_what_was_found(run):
     assert "Found:" in run("ask", "Where are long boats moored?", "--explain")[1]
 
 
-@pytest.mark.parametrize("text", ["", "nothing", "[1]", "{}", "[" * 10_000])
+@pytest.mark.parametrize("text", ["", "nothing", "[1]", "{}", "[" * 10_000, '{"run": "\\ud800"}'])
 def test_verify_refuses_what_is_no_answer(run, monkeypatch, text):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert run("verify", "-")[0] == 2
@@ -330,7 +348,16 @@ def test_lists_are_one_object_a_line(run):
 
 
 def test_the_sources_that_are_listed_are_the_readable_ones(run):
-    assert json.loads(run("sources", "list", "--json")[1])["documents"] == 2
+    shown = json.loads(run("sources", "list", "--json")[1])
+    assert shown == {
+        "schema": "ragflow.source/1",
+        "source": "docs",
+        "type": "files",
+        "documents": 2,
+        "chunks": 2,
+        "unreadable": 1,
+        "indexed": shown["indexed"],
+    }
 
 
 def test_show_prints_the_record_of_a_run(run):

@@ -1,0 +1,235 @@
+"""From a question to a proven answer or an honest refusal."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from connectors.documents import Anchor
+from evals.grounding import Quote
+from indexes.analysis import analyse
+from indexes.query import Found, Hit, Query, Scores
+from ragflow.answers import Answer
+from ragflow.cite import Proposed, cite
+from ragflow.errors import UsageError
+from ragflow.extractive import ExtractiveAnswerer
+from ragflow.pipeline import Draft, Question, Record, Rules, ask
+from ragflow.records import asked
+
+LEAVE = (
+    "# Leave\n\nFull-time employees receive 28 days of paid leave per calendar year. "
+    "Unused leave lapses on 31 March of the next year. How do I apply? "
+    "Ask your manager by e-mail at least two weeks before."
+)
+PRICES = "Plan | Seats | Price per month\nBasic | 5 | 20 euros\nTeam | 25 | 90 euros"
+
+
+def a_hit(rank: int, document: str, text: str, *, at: int = 100, rows: Sequence[tuple[int, int]] = ()) -> Hit:
+    anchors = [Anchor("page", "3", 0, at + 40)]
+    anchors += [Anchor("row", str(n), at + start, at + end) for n, (start, end) in enumerate(rows, 1)]
+    return Hit(
+        rank=rank, chunk=f"{document}@0:{at}-{at + len(text)}", document=document,
+        revision=hashlib.sha256(document.encode()).hexdigest(), start=at, end=at + len(text), title="Handbook",
+        headings=("Leave",), anchors=tuple(anchors), link=None, modified=None, text=text, score=1 / rank,
+        scores=Scores(8.0 / rank, 0.8 / rank),
+    )  # fmt: skip
+
+
+HITS = (
+    a_hit(1, "hr/leave.md", LEAVE),
+    a_hit(2, "sales/prices.xlsx", PRICES, rows=[(0, 30), (31, 51), (52, 72)]),
+)
+
+
+class FixedIndex:
+    """Finds the same hits for every question, with an idf of 2 for each of its terms."""
+
+    def __init__(self, hits: tuple[Hit, ...] = HITS) -> None:
+        self.hits = hits
+
+    def search(self, query: Query) -> Found:
+        idf: Mapping[str, float] = dict.fromkeys(analyse(query.text), 2.0)
+        return Found(self.hits, "g-1", idf, len(self.hits), ("hr", "sales"))
+
+
+class FixedAnswerer:
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+
+    def draft(self, question: str, found: Found) -> Draft:  # noqa: ARG002 - the protocol's
+        return self._draft
+
+
+def answered(
+    question: str = "How many days of paid leave do full-time employees receive?",
+    *,
+    hits: tuple[Hit, ...] = HITS,
+    draft: Draft | None = None,
+    rules: Rules = Rules(),  # noqa: B008 - a frozen value
+) -> Answer:
+    answerer = ExtractiveAnswerer() if draft is None else FixedAnswerer(draft)
+    asking = Question(question, "user:mia", frozenset({"everyone", "user:mia"}))
+    return ask(asking, index=FixedIndex(hits), answerer=answerer, record=Record("r-1"), rules=rules)
+
+
+def test_an_answer_is_sentences_with_numbers_that_lead_to_their_place() -> None:
+    answer = answered()
+    sentence = "Full-time employees receive 28 days of paid leave per calendar year."
+    assert (answer.outcome, answer.reason, answer.answer) == ("answered", None, f"{sentence} [1]")
+    citation = answer.citations[0]
+    hit = HITS[0]
+    assert citation.quote == sentence == hit.text[citation.start - hit.start : citation.end - hit.start]
+    assert [anchor.label for anchor in citation.anchors] == ["3"]
+    assert answer.related == ("sales/prices.xlsx",)
+    assert answer.route.sources == ("hr", "sales")
+
+
+def test_a_row_brings_its_tables_header() -> None:
+    hits = (replace(HITS[1], rank=1, score=1.0),)
+    answer = answered("What is the price per month of the Team plan?", hits=hits, rules=Rules(min_confidence=0))
+    assert [claim.text for claim in answer.claims][:1] == ["Team | 25 | 90 euros"]
+    quotes = {citation.id: citation.quote for citation in answer.citations}
+    assert [quotes[number] for number in answer.claims[0].citations] == [
+        "Team | 25 | 90 euros",
+        "Plan | Seats | Price per month",
+    ]
+
+
+def test_without_hits_nothing_is_found() -> None:
+    answer = answered(hits=())
+    assert (answer.outcome, answer.reason, answer.confidence, answer.exit_code) == (
+        "not_found",
+        "no_hits",
+        0.0,
+        6,
+    )
+    assert (answer.answer, answer.claims, answer.citations, answer.related) == ("", (), (), ())
+
+
+def test_what_is_not_there_is_refused_with_the_nearest_documents() -> None:
+    far = tuple(replace(hit, scores=Scores(0.5, 0.1)) for hit in HITS)
+    answer = answered("Who won the chess championship in 1972?", hits=far)
+    assert (answer.outcome, answer.reason, answer.citations) == ("not_found", "low_confidence", ())
+    assert answer.related == ("hr/leave.md", "sales/prices.xlsx")
+
+
+def test_a_claim_that_is_not_proven_is_dropped_and_explained() -> None:
+    lie = Proposed(
+        "Employees receive 30 days.", (Quote(0, "Employees receive 30 days of paid leave per year."),)
+    )
+    answer = answered(draft=Draft((lie,), 0.9), rules=Rules(explain=True))
+    assert (answer.outcome, answer.reason, answer.claims) == ("not_found", "no_valid_claim", ())
+    shown = answer.to_json()
+    assert shown["rejected"][0]["finding"] == "fabricated"
+    assert len(shown["hits"]) == 2
+
+
+def test_one_dropped_claim_leaves_the_others() -> None:
+    sentence = "Full-time employees receive 28 days of paid leave per calendar year."
+    good = Proposed(sentence, (Quote(0, sentence),))
+    bad = Proposed(sentence, (Quote(1, sentence),))
+    answer = answered(draft=Draft((bad, good), 0.9))
+    assert [claim.text for claim in answer.claims] == [sentence]
+
+
+def test_a_folded_quote_is_cited_as_it_stands_in_the_document() -> None:
+    torn = replace(HITS[0], text=LEAVE.replace("28 days of paid", "28 days\n  of paid"))
+    sentence = "Full-time employees receive 28 days of paid leave per calendar year."
+    answer = answered(hits=(torn,), draft=Draft((Proposed(sentence, (Quote(0, sentence),)),), 0.9))
+    citation = answer.citations[0]
+    assert citation.quote == torn.text[citation.start - 100 : citation.end - 100]
+    assert "\n" in citation.quote
+
+
+def test_the_same_span_is_the_same_number() -> None:
+    quote = Quote(0, "Full-time employees", LEAVE.index("Full-time"))
+    claims, citations = cite([Proposed("a", (quote,)), Proposed("b", (quote, quote))], HITS)
+    assert [claim.citations for claim in claims] == [(1,), (1,)]
+    assert len(citations) == 1
+
+
+def test_headings_questions_and_torn_sentences_are_no_claims() -> None:
+    torn = replace(HITS[0], text="eceive a bonus of 28 days of paid leave each year. " + LEAVE)
+    for each in answered(
+        "How do I apply for paid leave days?", hits=(torn,), rules=Rules(min_confidence=0)
+    ).claims:
+        assert not each.text.endswith("?")
+        assert not each.text.startswith(("#", "eceive"))
+
+
+def test_no_more_claims_than_allowed_and_none_twice() -> None:
+    text = " ".join(
+        f"Rule {n} grants every employee {n} more days of paid leave in section {n}." for n in range(20, 40)
+    )
+    hits = (a_hit(1, "hr/a.md", text), a_hit(2, "hr/b.md", text))
+    found = FixedIndex(hits).search(Query("How many days of paid leave?", frozenset()))
+    texts = [
+        claim.text
+        for claim in ExtractiveAnswerer(max_claims=3).draft("How many days of paid leave?", found).claims
+    ]
+    assert 1 <= len(texts) <= 3
+    assert len(set(texts)) == len(texts)
+
+
+def test_steps_are_recorded_with_digests_and_without_wording() -> None:
+    record = Record("r-1")
+    asking = Question("How many days of paid leave?", "user:mia", frozenset({"everyone"}))
+    answer = ask(asking, index=FixedIndex(), answerer=ExtractiveAnswerer(), record=record, rules=Rules())
+    run = asked(
+        answer, actor=["user:mia"], steps=record.steps, config_digest="c", version="0", hide=["secret"]
+    )
+    assert [step["name"] for step in run.steps] == ["route", "search", "generate", "validate", "cite"]
+    assert {key for step in run.steps for key in step} == {
+        "name", "attempt", "started_ms", "ms", "status", "input_digest", "output", "cost_usd", "tokens",
+    }  # fmt: skip
+    assert "28 days" not in str(run.steps)
+    assert run.output is not None
+    assert run.output["run"] == "r-1"
+
+
+def test_a_step_that_raises_is_recorded_as_failed() -> None:
+    record = Record("r-1")
+    with pytest.raises(KeyError), record.step("search"):
+        raise KeyError("gone")
+    assert record.steps[0]["status"] == "failed"
+
+
+def test_a_secret_in_the_question_is_not_recorded() -> None:
+    answer = replace(answered(), question="is AKIAABCDEFGHIJKLMNOP still valid?")
+    run = asked(answer, actor=["user:mia"], steps=(), config_digest="c", version="0", hide=["secret"])
+    assert "AKIA" not in str(run.to_json())
+
+
+def test_the_same_question_gives_the_same_bytes() -> None:
+    first, second = ({**answered().to_json(), "created": 0, "timings_ms": 0} for _ in range(2))
+    assert first == second
+
+
+def test_an_answer_survives_its_json() -> None:
+    answer = answered()
+    assert Answer.from_json(answer.to_json()) == answer
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "ragflow.ask/2"},
+        {"answer": "Full-time employees receive 30 days. [1]"},
+        {"citations": []},
+        {"confidence": "high"},
+        {"extra": 1},
+        {"claims": [{"text": "Nothing.", "citations": []}]},
+    ],
+)
+def test_what_is_no_answer_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"ragflow\.ask/1"):
+        Answer.from_json({**answered().to_json(), **change})
+
+
+def test_the_confidence_is_a_probability_that_falls_without_evidence() -> None:
+    weak = tuple(replace(hit, scores=Scores(1.0, 0.2)) for hit in HITS)
+    near, far = answered(), answered("Which moons of Jupiter have an ocean?", hits=weak)
+    assert 0 <= far.confidence < near.confidence <= 1
+    assert math.isfinite(near.confidence)
