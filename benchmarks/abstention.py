@@ -92,7 +92,7 @@ def clapnq(data: Path) -> Set:
 
 def mtrag(data: Path) -> Set:
     passages = [
-        (each["_id"], each["title"], each["text"]) for each in lines(data / "mtrag_un" / "corpus.jsonl")
+        (each["_id"], each["title"], each["text"].strip()) for each in lines(data / "mtrag_un" / "corpus.jsonl")
     ]
     questions = [
         Asked(each["question"], each["answerability"] == "ANSWERABLE", each["id"].split("<::>")[0])

@@ -140,7 +140,7 @@ class App:
         began = time.perf_counter()
         text = check_question(question)
         asker = identity.readers(readers)
-        query = Query(text, frozenset(asker), self._sources(sources), k or self.config.search.k, system)
+        query = Query(text, frozenset(asker), self._sources(sources, asker), k or self.config.search.k, system)
         found = self._index().search(query)
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         return SearchReport(text, asker, system, found, spent)
@@ -163,7 +163,7 @@ class App:
         settings = self.config
         index = self._index()
         answer = ask(
-            Question(text, asker.actor, frozenset(asker.readers), self._sources(sources)),
+            Question(text, asker.actor, frozenset(asker.readers), self._sources(sources, asker.readers)),
             index=index,
             answerer=ExtractiveAnswerer(max_claims=settings.answer.max_claims, embed=self._embed),
             record=(record := Record(new_id("r"))),
@@ -215,7 +215,8 @@ class App:
     @map_errors()
     def documents(self, *, readers: Sequence[str], sources: Sequence[str] | None = None) -> list[DocumentRow]:
         """Give the documents that these readers may read."""
-        return self._library().documents(frozenset(identity.readers(readers)), self._sources(sources))
+        who = identity.readers(readers)
+        return self._library().documents(frozenset(who), self._sources(sources, who))
 
     @map_errors()
     def show(self, document: str, *, readers: Sequence[str]) -> dict[str, Any]:
@@ -402,9 +403,13 @@ class App:
             )
         return Beir(path, readers=source.readers)
 
-    def _sources(self, sources: Sequence[str] | None) -> tuple[str, ...]:
-        """Give the sources to search: a source that is not configured any more is not searched."""
-        return self.config.choose(sources)
+    def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:
+        """Give the sources to search, of those in which the readers can read anything.
+
+        One that is hidden from them is unknown to them; one that is not configured any more is not searched.
+        """
+        readable = self._index().readable(frozenset(readers)).sources
+        return self.config.choose(sources, readable=readable)
 
     # -- records ---------------------------------------------------------------------------------
 

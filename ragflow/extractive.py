@@ -89,18 +89,16 @@ class ExtractiveAnswerer:
     def _scored(self, question: str, hits: Sequence[Hit], idf: Mapping[str, float]) -> list[Scored]:
         """Return the best candidates, best first, ties by their order in the hits."""
         asked = next((answer for pattern, answer in _TYPES if pattern.search(question)), None)
-        context = [frozenset(analyse(" ".join([hit.title, *hit.headings]))) for hit in hits]
-        ranked = sorted(
-            candidates(hits),
-            key=lambda each: -_wide_coverage(each, context, idf) - 0.3 * hits[each.hit].score,
-        )[:EMBEDDED]
+        found = candidates(hits)
+        wide = {each: _wide_coverage(each, hits, idf) for each in found}
+        ranked = sorted(found, key=lambda each: -wide[each] - 0.3 * hits[each.hit].score)[:EMBEDDED]
         cosines = self._cosines(question, ranked, hits)
         scored = []
         for each, cosine in zip(ranked, cosines, strict=True):
             typed = asked is None or bool(asked.search(each.text))
             score = (
                 _WORTH["cosine"] * cosine
-                + _WORTH["coverage"] * _wide_coverage(each, context, idf)
+                + _WORTH["coverage"] * wide[each]
                 + _WORTH["type"] * typed
                 + _WORTH["hit"] * hits[each.hit].score
             )
@@ -110,7 +108,7 @@ class ExtractiveAnswerer:
     def _cosines(self, question: str, ranked: Sequence[Candidate], hits: Sequence[Hit]) -> list[float]:
         if self._embed is None or not ranked:
             return [hits[each.hit].scores.dense or 0.0 for each in ranked]
-        vectors = self._embed([question, *(each.text for each in ranked)])
+        vectors = self._embed([question, *(f"{_context(each, hits)}\n{each.text}" for each in ranked)])
         return [round(float(vector @ vectors[0]), 6) for vector in vectors[1:]]
 
 
@@ -120,9 +118,17 @@ def covered(terms: Collection[str], idf: Mapping[str, float]) -> float:
     return sum(weight for term, weight in idf.items() if term in terms) / total if total else 0.0
 
 
-def _wide_coverage(each: Candidate, context: Sequence[frozenset[str]], idf: Mapping[str, float]) -> float:
-    """Coverage with title and headings, which count half."""
-    return (covered(each.terms, idf) + covered(each.terms | context[each.hit], idf)) / 2
+def _wide_coverage(each: Candidate, hits: Sequence[Hit], idf: Mapping[str, float]) -> float:
+    """Coverage with what stands over the candidate (see ``_context``), which counts half."""
+    terms = each.terms.union(analyse(_context(each, hits)))
+    return (covered(each.terms, idf) + covered(terms, idf)) / 2
+
+
+def _context(each: Candidate, hits: Sequence[Hit]) -> str:
+    """Return title, headings and, over a table row, the header: what the index embeds with a chunk too."""
+    hit = hits[each.hit]
+    header = hit.text[slice(*each.header)] if each.header else ""
+    return "\n".join(part for part in (hit.title, " > ".join(hit.headings), header) if part)
 
 
 def chosen(scored: Sequence[Scored], limit: int) -> list[Scored]:

@@ -34,7 +34,7 @@ class Candidate:
 def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
     """Return what may be quoted from the hits, hit by hit, in order of position; no wording twice.
 
-    A table row is one candidate, whole. A sentence of fewer than five content words is taken together
+    A table row is one candidate, whole; a header without figures is none. A sentence of fewer than five content words is taken together
     with its neighbour, and a sentence that opens a list together with the list. Headings, questions,
     separators and the torn first sentence of a chunk are none.
     """
@@ -43,6 +43,10 @@ def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
     for number, hit in enumerate(hits):
         rows = _rows(hit)
         spans = [(span, _header(hit.text, span, rows)) for span in rows]
+        headers = {
+            header for _, header in spans if header and not any(map(str.isdigit, hit.text[slice(*header)]))
+        }
+        spans = [(span, header) for span, header in spans if span not in headers]
         spans += [(span, None) for span in _widened(hit, rows)]
         for (start, end), header in sorted(spans):
             text = hit.text[start:end]
@@ -54,7 +58,7 @@ def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
 
 
 def _rows(hit: Hit) -> list[Span]:
-    """Return the hit's whole table rows, stripped, without header rows and rows without a word."""
+    """Return the hit's whole table rows, stripped, without those that hold no word."""
     spans = sorted(
         (anchor.start - hit.start, anchor.end - hit.start) for anchor in hit.anchors if anchor.kind == "row"
     )

@@ -135,7 +135,7 @@ def test_a_segment_of_another_format_is_refused(tmp_path: Path) -> None:
 def test_a_record_without_its_files_is_damage_not_a_crash(tmp_path: Path) -> None:
     written(tmp_path / "s", 2)
     (tmp_path / "s" / "segment.json").write_text('{"format": 1}')
-    with pytest.raises(StoreDamaged, match="segment.json"):
+    with pytest.raises(StoreDamaged, match=r"segment\.json"):
         open_segment(tmp_path / "s")
 
 

@@ -88,7 +88,9 @@ def test_an_answer_is_sentences_with_numbers_that_lead_to_their_place() -> None:
 
 def test_a_row_brings_its_tables_header() -> None:
     hits = (replace(HITS[1], rank=1, score=1.0),)
-    answer = answered("What is the price per month of the Team plan?", hits=hits, rules=Rules(min_confidence=0))
+    answer = answered(
+        "What is the price per month of the Team plan?", hits=hits, rules=Rules(min_confidence=0)
+    )
     assert [claim.text for claim in answer.claims][:1] == ["Team | 25 | 90 euros"]
     quotes = {citation.id: citation.quote for citation in answer.citations}
     assert [quotes[number] for number in answer.claims[0].citations] == [
