@@ -305,6 +305,8 @@ class App:
             library = Library(store, self._index)
             if not library.exists(document):
                 raise NotFound(f"not found: {document}")
+            if self._opened_index is not None:
+                self._opened_index.close()  # or this process would hold what it erases
             cited = {pair for pair in self._runs.cited() if pair[0] != document}
             gone = forget(store, self._generations, document, cited=cited)
             record = self._runs.erase(document, forget=self._new_run("forget", created, gone.generation))

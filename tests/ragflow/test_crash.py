@@ -25,6 +25,7 @@ sources:
 index: {keep_generations: 1}
 """
 QUESTION = "How many days of annual leave does an employee get?"
+Clone = Callable[[Path, Path], Path]
 STATES = (
     "begun restricted access buried fetched stored embedded segment compacted manifest promoted collected done"
 ).split()
@@ -68,9 +69,9 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(indexed: Path, tmp_path: Path) -> Path:
+def folder(indexed: Path, tmp_path: Path, clone: Clone) -> Path:
     """A copy of the changed workspace, times kept."""
-    return shutil.copytree(indexed, tmp_path / "workspace")
+    return clone(indexed, tmp_path / "workspace")
 
 
 @pytest.fixture
@@ -130,9 +131,9 @@ def assert_goes_on(folder: Path, fresh: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def fresh(indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fresh(indexed: Path, tmp_path_factory: pytest.TempPathFactory, clone: Clone) -> Path:
     """What the sources give when indexed once, without any accident."""
-    folder = shutil.copytree(indexed, tmp_path_factory.mktemp("fresh") / "workspace")
+    folder = clone(indexed, tmp_path_factory.mktemp("fresh") / "workspace")
     shutil.rmtree(folder / ".ragflow")
     with ragflow.open(folder) as app:
         assert app.index().exit_code == 0
@@ -160,17 +161,17 @@ def test_a_kill_at_each_journal_state_loses_nothing(
 
 
 def test_kills_at_random_moments_lose_nothing(
-    folder: Path, fresh: Path, marked: dict[str, str], rounds: Callable[..., int], tmp_path: Path
+    folder: Path, fresh: Path, marked: dict[str, str], rounds: Callable[..., int], tmp_path: Path, clone: Clone
 ) -> None:
     command = [sys.executable, "-m", "ragflow.cli", "-C"]
     began = time.monotonic()
-    spare = shutil.copytree(folder, tmp_path / "spare")
+    spare = clone(folder, tmp_path / "spare")
     subprocess.run([*command, str(spare), "index"], env=marked, check=True, capture_output=True)
     whole = time.monotonic() - began
     chance = random.Random(7)
     before = shown(folder)
     for number in range(rounds(fast=5, soak=100)):
-        again = shutil.copytree(folder, tmp_path / f"killed-{number}")
+        again = clone(folder, tmp_path / f"killed-{number}")
         process = subprocess.Popen(
             [*command, str(again), "index"], env=marked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
