@@ -14,6 +14,7 @@ import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from indexes.embedding import Vectors
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.postings import PostingsBuilder
 from indexes.query import Found, Hit, Ranking, Scores
-from indexes.ranking import Analysed, Slice, rank, readable_idf
+from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
 from indexes.segments import Rows, Segment
 from indexes.weights import find
 from ragflow.extractive import ExtractiveAnswerer
@@ -31,7 +32,7 @@ from ragflow.pipeline import Draft
 
 RIDGE = 10.0
 WEIGHT = {"clapnq": 600.0, "mtrag_un": 300.0}  # the turns of mtrag lack their history
-PRIOR = 2 / 3  # half of clapnq's questions have no answer; of what people ask their own documents, fewer
+PRIOR = 0.5  # of an answerable question: refusing and answering weigh the same
 Floats = NDArray[np.float64]
 
 
@@ -73,12 +74,14 @@ class Remembering:
         self._file.write_bytes(pickle.dumps(self._known))
 
 
-def lines(path: Path) -> Iterator[dict]:
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the objects of a file of JSON lines."""
     with path.open(encoding="utf-8") as file:
         yield from map(json.loads, file)
 
 
 def clapnq(data: Path) -> Set:
+    """Read ClapNQ: the passage of each question, answerable or not, is in the index."""
     passages: dict[tuple[str, str], str] = {}
     questions = []
     for name in ("answerable", "unanswerable"):
@@ -92,8 +95,10 @@ def clapnq(data: Path) -> Set:
 
 
 def mtrag(data: Path) -> Set:
+    """Read MTRAG-UN, without partial and underspecified tasks and without history."""
     passages = [
-        (each["_id"], each["title"], each["text"].strip()) for each in lines(data / "mtrag_un" / "corpus.jsonl")
+        (each["_id"], each["title"], each["text"].strip())
+        for each in lines(data / "mtrag_un" / "corpus.jsonl")
     ]
     questions = [
         Asked(each["question"], each["answerability"] == "ANSWERABLE", each["id"].split("<::>")[0])
@@ -127,13 +132,13 @@ def searched(each: Set, embed: Remembering) -> Iterator[Found]:
         yield Found(hits, "", readable_idf(slices, terms), count, (each.name,))
 
 
-def hit(number: int, one, passage: tuple[str, str, str]) -> Hit:
+def hit(number: int, one: Candidate, passage: tuple[str, str, str]) -> Hit:
+    """Return a ranked passage as the hit that a search gives."""
     name, title, text = passage
-    place = {"start": 0, "end": len(text), "title": title, "headings": (), "anchors": (), "link": None}
-    scores = Scores(one.lexical, one.dense)
     return Hit(
-        rank=number, chunk=name, document=name, revision="", modified=None, text=text, score=one.score, scores=scores,
-        **place,
+        rank=number, chunk=name, document=name, revision="", start=0, end=len(text), title=title,
+        headings=(), anchors=(), link=None, modified=None, text=text, score=one.score,
+        scores=Scores(one.lexical, one.dense),
     )  # fmt: skip
 
 
@@ -151,11 +156,14 @@ def fitted(features: Floats, truth: Floats, weights: Floats) -> Floats:
             design.T @ (design * (weights * guess * (1 - guess))[:, None]) + ridge, slope
         )
     coefficients = found[1:] / spread
-    return np.r_[found[0] - coefficients @ mean, coefficients]
+    whole: Floats = np.r_[found[0] - coefficients @ mean, coefficients]
+    return whole
 
 
 def probability(features: Floats, coefficients: Floats) -> Floats:
-    return 1 / (1 + np.exp(-(coefficients[0] + features @ coefficients[1:])))
+    """Return the probability of each row of features."""
+    odds: Floats = np.exp(coefficients[0] + features @ coefficients[1:])
+    return odds / (1 + odds)
 
 
 def area(scores: Floats, truth: Floats) -> float:
@@ -183,10 +191,12 @@ def shown_right(drafts: Sequence[Draft], questions: Sequence[Asked]) -> tuple[fl
 
 
 def claimed(draft: Draft) -> list[str]:
+    """Return the wording of the claims."""
     return [claim.text for claim in draft.claims]
 
 
 def main() -> None:
+    """Fit, judge and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
@@ -211,7 +221,8 @@ def main() -> None:
             weights.append(WEIGHT[each.name] * within / len(drafts))
             sets.append(each.name)
         whole, some = shown_right(drafts, each.questions)
-        print(f"{each.name}: every claim chosen by people {whole:.3f}, any claim {some:.3f}")
+        if whole or some:
+            print(f"{each.name}: every claim chosen by people {whole:.3f}, any claim {some:.3f}")
     report(np.array(features), np.array(truth), np.array(folds), np.array(weights), np.array(sets))
     coefficients = fitted(np.array(features), np.array(truth), np.array(weights))
     print(f"INTERCEPT = {coefficients[0]:.4f}")
@@ -220,6 +231,7 @@ def main() -> None:
 
 
 def report(features: Floats, truth: Floats, folds: Floats, weights: Floats, sets: NDArray[np.str_]) -> None:
+    """Print, for each set, how well the half that was not fitted on is told apart."""
     crossed = np.zeros(len(truth))
     for fold in (0, 1):
         train = folds != fold

@@ -38,7 +38,9 @@ class Raw:
 
 
 class Connector(Protocol):
-    """Reads one source. Every one passes ``connectors.testing.ConnectorContract``. Laws:
+    """Reads one source. Every one passes ``connectors.testing.ConnectorContract``.
+
+    Laws:
 
     - ``list`` gives every item exactly once, or raises; a listing that stops half-way raises, so
       that what was not listed is never taken for deleted.

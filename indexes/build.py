@@ -67,12 +67,16 @@ class Target:
 def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
     """Read from the store what the next generation should hold."""
     d = schema.documents.c
-    query = sa.select(d.version, d.id, d.acl, d.source).where(~d.dead, d.version.is_not(None)).order_by(d.version)
+    query = (
+        sa.select(d.version, d.id, d.acl, d.source).where(~d.dead, d.version.is_not(None)).order_by(d.version)
+    )
     with store.read() as connection:
         rows = connection.execute(query).all()
     sources = tuple(sorted({row.source for row in rows}))
     number = {name: index for index, name in enumerate(sources)}
-    alive = np.array([(row[0], row[1], row[2], number[row[3]]) for row in rows], dtype=np.int64).reshape(-1, 4)
+    alive = np.array([(row[0], row[1], row[2], number[row[3]]) for row in rows], dtype=np.int64).reshape(
+        -1, 4
+    )
     return Target(sources, alive, state_digest((embedder_key, chunking.key, ANALYSER), sources, alive))
 
 
@@ -110,7 +114,9 @@ class Builder:
         if fresh is not None:
             kept.append(fresh)
             opened[fresh.id] = open_segment(self._generations.segments / fresh.id)
-        masks = {name: np.isin(segment.rows.versions, goal.alive[:, VERSION]) for name, segment in opened.items()}
+        masks = {
+            name: np.isin(segment.rows.versions, goal.alive[:, VERSION]) for name, segment in opened.items()
+        }
         kept = [one for one in kept if masks[one.id].any()]
         if self._should_compact(kept, masks):
             kept = [compact(self._generations, [(opened[one.id], masks[one.id]) for one in kept])]
@@ -159,7 +165,9 @@ class Builder:
         for done, version in enumerate(versions):
             self._progress(done, len(versions))
             text = self._store.text(version.revision) or ""
-            waiting.extend((version, chunk, text[chunk.start : chunk.end]) for chunk in self._chunks(version, text))
+            waiting.extend(
+                (version, chunk, text[chunk.start : chunk.end]) for chunk in self._chunks(version, text)
+            )
             while len(waiting) >= _EMBED_BATCH:
                 yield self._embed(waiting[:_EMBED_BATCH])
                 del waiting[:_EMBED_BATCH]
@@ -168,7 +176,9 @@ class Builder:
         self._progress(len(versions), len(versions))
 
     def _chunks(self, version: Version, text: str) -> tuple[Chunk, ...]:
-        document = Document(version.name, version.title, text, self._store.anchors(version.layout), version.parser)
+        document = Document(
+            version.name, version.title, text, self._store.anchors(version.layout), version.parser
+        )
         return chunk_document(
             document,
             mode=self._chunking.mode,
@@ -236,7 +246,11 @@ class _Block:
 
 
 def describe(
-    goal: Target, parent: Manifest | None, models: tuple[str, str, str], kept: Sequence[SegmentRef], chunks: int
+    goal: Target,
+    parent: Manifest | None,
+    models: tuple[str, str, str],
+    kept: Sequence[SegmentRef],
+    chunks: int,
 ) -> Manifest:
     """Make the manifest of a generation that begins now. ``models``: embedder, chunker, analyser."""
     now = datetime.now(UTC)

@@ -10,7 +10,9 @@ from indexes.generations import VERSION, Generations
 from indexes.store import Store, batches
 
 
-def collect(store: Store, generations: Generations, *, keep: int, cited: Collection[tuple[str, str]]) -> list[str]:
+def collect(
+    store: Store, generations: Generations, *, keep: int, cited: Collection[tuple[str, str]]
+) -> list[str]:
     """Remove what is beyond the newest ``keep`` generations, then the store rows that nothing reaches.
 
     Gives the removed generations. One that a process holds stays until a later collection.
@@ -47,7 +49,9 @@ def collect_rows(store: Store, generations: Generations, cited: Collection[tuple
     wanted = set(cited)
     with store.write() as connection:
         kept.update(one for one in connection.scalars(sa.select(d.version)) if one is not None)
-        rows = connection.execute(sa.select(v.id, d.name, v.revision).join(schema.documents, d.id == v.document_id))
+        rows = connection.execute(
+            sa.select(v.id, d.name, v.revision).join(schema.documents, d.id == v.document_id)
+        )
         lost = [row.id for row in rows if row.id not in kept and (row.name, row.revision) not in wanted]
         for batch in batches(lost):
             connection.execute(schema.chunks.delete().where(schema.chunks.c.version.in_(batch)))
@@ -66,9 +70,9 @@ def sweep_unreferenced(connection: sa.Connection) -> None:
     """Remove texts, layouts and embeddings that no version or chunk names, and dead documents without one."""
     v, d = schema.versions.c, schema.documents.c
     embeddings, texts, layouts = schema.embeddings, schema.texts, schema.layouts
-    connection.execute(embeddings.delete().where(embeddings.c.key.not_in(sa.select(schema.chunks.c.embedding))))
+    connection.execute(
+        embeddings.delete().where(embeddings.c.key.not_in(sa.select(schema.chunks.c.embedding)))
+    )
     connection.execute(texts.delete().where(texts.c.revision.not_in(sa.select(v.revision))))
     connection.execute(layouts.delete().where(layouts.c.digest.not_in(sa.select(v.layout))))
-    connection.execute(
-        schema.documents.delete().where(d.dead & d.id.not_in(sa.select(v.document_id)))
-    )
+    connection.execute(schema.documents.delete().where(d.dead & d.id.not_in(sa.select(v.document_id))))

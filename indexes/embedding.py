@@ -10,7 +10,9 @@ Vectors = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors. Laws:
+    """Turns texts into unit vectors.
+
+    Laws:
 
     - ``embed`` gives float32 of shape (len(texts), dimensions), each row of length 1 (L2).
     - A text gives the same bytes in any company and order: hidden documents must not be able to

@@ -25,7 +25,9 @@ class Forgotten:
     held: tuple[str, ...]
 
 
-def forget(store: Store, generations: Generations, name: str, *, cited: Collection[tuple[str, str]]) -> Forgotten:
+def forget(
+    store: Store, generations: Generations, name: str, *, cited: Collection[tuple[str, str]]
+) -> Forgotten:
     """Erase a document and its members. The caller holds the write lock; runs are erased by their store.
 
     ``cited``: evidence of other documents that stays.

@@ -91,7 +91,9 @@ class Generations:
         except FileNotFoundError:
             return None
         if not _ID.fullmatch(found):
-            raise StoreDamaged("the file `current` names no generation", hint="ragflow generations promote ID")
+            raise StoreDamaged(
+                "the file `current` names no generation", hint="ragflow generations promote ID"
+            )
         return found
 
     def kept(self) -> list[str]:
@@ -178,11 +180,8 @@ class Generations:
         The live one stays, and any that a process holds. Gives the removed ids.
         """
         live = self.live()
-        removed = []
         others = [one for one in self.kept() if one != live]
-        for generation in others[: max(0, len(others) - (keep - 1))]:
-            if self.remove(generation):
-                removed.append(generation)
+        removed = [one for one in others[: max(0, len(others) - (keep - 1))] if self.remove(one)]
         self.sweep()
         return removed
 
@@ -200,9 +199,9 @@ class Generations:
         named = {segment.id for one in self.kept() for segment in self.manifest(one).segments}
         found = [path for path in self.segments.iterdir() if path.name not in named]
         kept = set(self.kept())
-        for path in self.folder.iterdir():
-            if path.name.endswith(".tmp") or path.stem not in kept:
-                found.append(path)
+        found += [
+            path for path in self.folder.iterdir() if path.name.endswith(".tmp") or path.stem not in kept
+        ]
         return sorted(found)
 
     def sweep(self) -> None:
@@ -224,7 +223,9 @@ def segment_digest(folder: Path) -> str:
     try:
         return hashlib.sha256((folder / "segment.json").read_bytes()).hexdigest()
     except OSError as error:
-        raise StoreDamaged(f"segment {folder.name} cannot be read: {error.strerror}", hint=_REINDEX) from error
+        raise StoreDamaged(
+            f"segment {folder.name} cannot be read: {error.strerror}", hint=_REINDEX
+        ) from error
 
 
 def state_digest(models: Sequence[str], sources: Sequence[str], alive: NDArray[np.int64]) -> str:

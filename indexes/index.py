@@ -32,7 +32,9 @@ class EmbeddedIndex:
     so a process that stays open sees revocations and deletions at once.
     """
 
-    def __init__(self, workspace: Path, store: Store, embedder: Callable[[], Embedder], ranking: Ranking) -> None:
+    def __init__(
+        self, workspace: Path, store: Store, embedder: Callable[[], Embedder], ranking: Ranking
+    ) -> None:
         self._generations = Generations(workspace)
         self._store = store
         self._embedder = embedder
@@ -70,9 +72,12 @@ class EmbeddedIndex:
             name=lambda part, rows: self._names(readable.slices[part], rows),
         )
         hits = tuple(
-            self._hit(number, readable.slices[one.slice], one) for number, one in enumerate(candidates, start=1)
+            self._hit(number, readable.slices[one.slice], one)
+            for number, one in enumerate(candidates, start=1)
         )
-        return Found(hits, view.manifest.id, readable_idf(readable.slices, terms), readable.rows, readable.sources)
+        return Found(
+            hits, view.manifest.id, readable_idf(readable.slices, terms), readable.rows, readable.sources
+        )
 
     def readable(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Readable:
         """Give what these readers may read now. Raises ``NoGeneration``."""
@@ -111,14 +116,16 @@ class EmbeddedIndex:
             self._access = None
             self._masks.clear()
         if not self._view.manifest.chunks:
-            raise NoGeneration("the index holds no text at all", hint="ragflow index, then see `ragflow sources list`")
+            raise NoGeneration(
+                "the index holds no text at all", hint="ragflow index, then see `ragflow sources list`"
+            )
         return self._view
 
     def _embed(self, view: View, text: str) -> NDArray[np.float32]:
         embedder = self._embedder()
         if embedder.key != view.manifest.embedder:
             raise ModelMismatch(
-                "the index was built with another embedding model, or another precision, than the one configured",
+                "the index was built with another embedding model or precision than the configured one",
                 hint="set embed.* back, or run `ragflow index` to build a new generation beside the live one",
             )
         found: NDArray[np.float32] = embedder.embed([text])[0]
@@ -137,7 +144,9 @@ class EmbeddedIndex:
         missing = sorted({int(one) for one in ids} - self._versions.keys())
         if missing:
             if len(self._versions) > _VERSIONS:
-                self._versions = {key: self._versions[key] for key in {int(one) for one in ids} & self._versions.keys()}
+                self._versions = {
+                    key: self._versions[key] for key in {int(one) for one in ids} & self._versions.keys()
+                }
             self._versions |= self._store.versions(missing)
 
     def _hit(self, number: int, part: Slice, candidate: Candidate) -> Hit:
@@ -153,7 +162,9 @@ class EmbeddedIndex:
             start=start,
             end=end,
             title=version.title,
-            headings=tuple(one.label for one in anchors if one.kind == "heading" and one.start <= start < one.end),
+            headings=tuple(
+                one.label for one in anchors if one.kind == "heading" and one.start <= start < one.end
+            ),
             anchors=tuple(one for one in anchors if one.start < end and one.end > start),
             link=version.link,
             modified=version.modified,

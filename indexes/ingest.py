@@ -46,14 +46,31 @@ def known_items(store: Store, source: str) -> dict[str, KnownItem]:
     readable = sa.select(d.item_id).where(~d.dead, d.version.is_not(None))
     query = (
         sa.select(
-            i.id, i.item, i.fingerprint, i.raw_digest, i.parsed_by, schema.acls.c.readers, i.id.not_in(readable)
+            i.id,
+            i.item,
+            i.fingerprint,
+            i.raw_digest,
+            i.parsed_by,
+            schema.acls.c.readers,
+            i.id.not_in(readable).label("bare"),
         )
         .join(schema.acls, schema.acls.c.id == i.acl)
         .where(i.source == source)
     )
     with store.read() as connection:
         rows = connection.execute(query).all()
-    return {row[1]: KnownItem(*row[:5], tuple(json.loads(row[5])), bool(row[6])) for row in rows}
+    return {
+        row.item: KnownItem(
+            id=row.id,
+            item=row.item,
+            fingerprint=row.fingerprint,
+            raw_digest=row.raw_digest,
+            parsed_by=row.parsed_by,
+            readers=tuple(json.loads(row.readers)),
+            unreadable=bool(row.bare),
+        )
+        for row in rows
+    }
 
 
 def known_sources(store: Store) -> set[str]:
@@ -108,7 +125,9 @@ def bury_document(store: Store, name: str) -> list[int]:
         rows = connection.execute(sa.select(d.id).where((d.name == name) | member)).all()
         ids = [row.id for row in rows]
         for batch in batches(ids):
-            connection.execute(schema.documents.update().where(d.id.in_(batch)).values(dead=True, version=None))
+            connection.execute(
+                schema.documents.update().where(d.id.in_(batch)).values(dead=True, version=None)
+            )
         item_name = schema.items.c.source + "/" + schema.items.c.item
         connection.execute(schema.items.delete().where(item_name == name))
         _raise_epoch(connection)
@@ -145,8 +164,7 @@ def _upsert_item(connection: sa.Connection, source: str, one: Fetched) -> tuple[
     where = (schema.items.c.source == source) & (schema.items.c.item == one.item.id)
     found = connection.scalar(sa.select(schema.items.c.id).where(where))
     if found is None:
-        added = connection.execute(schema.items.insert().values(source=source, item=one.item.id, **values))
-        return int(added.inserted_primary_key[0]), acl
+        return _insert(connection, schema.items, {"source": source, "item": one.item.id, **values}), acl
     connection.execute(schema.items.update().where(where).values(**values))
     return int(found), acl
 
@@ -160,10 +178,8 @@ def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl:
         name = f"{source}/{document.item}"
         old = before.pop(name, None)
         if old is None:
-            added = connection.execute(
-                schema.documents.insert().values(item_id=item_id, name=name, source=source, acl=acl, dead=False)
-            )
-            document_id = int(added.inserted_primary_key[0])
+            row = {"item_id": item_id, "name": name, "source": source, "acl": acl, "dead": False}
+            document_id = _insert(connection, schema.documents, row)
         else:
             document_id = old.id
         version = _version(connection, document_id, document, one.raw_digest or "")
@@ -178,7 +194,9 @@ def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl:
         values = {"version": None, "reason": unreadable.reason, "hint": unreadable.hint, "acl": acl}
         if old is None:
             connection.execute(
-                schema.documents.insert().values(item_id=item_id, name=name, source=source, dead=False, **values)
+                schema.documents.insert().values(
+                    item_id=item_id, name=name, source=source, dead=False, **values
+                )
             )
         else:
             connection.execute(schema.documents.update().where(d.id == old.id).values(**values))
@@ -189,7 +207,9 @@ def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl:
 
 def _version(connection: sa.Connection, document_id: int, document: Document, raw_digest: str) -> int:
     """Store a content unless the document has, or had, the very same. Gives the version's id."""
-    packed = json.dumps([_fields(anchor) for anchor in document.anchors], ensure_ascii=False, separators=(",", ":"))
+    packed = json.dumps(
+        [_fields(anchor) for anchor in document.anchors], ensure_ascii=False, separators=(",", ":")
+    )
     content = {
         "revision": document.revision,
         "layout": hashlib.sha256(packed.encode()).hexdigest(),
@@ -209,7 +229,7 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     connection.execute(schema.texts.insert().prefix_with("OR IGNORE"), text)
     connection.execute(schema.layouts.insert().prefix_with("OR IGNORE"), layout)
     values = {"document_id": document_id, "modified": document.modified, **content, **origin}
-    return int(connection.execute(schema.versions.insert().values(**values)).inserted_primary_key[0])
+    return _insert(connection, schema.versions, values)
 
 
 def _fields(anchor: Anchor) -> tuple[str, str, int, int]:
@@ -221,7 +241,13 @@ def _acl(connection: sa.Connection, readers: tuple[str, ...]) -> int:
     found = connection.scalar(sa.select(schema.acls.c.id).where(schema.acls.c.readers == value))
     if found is not None:
         return int(found)
-    return int(connection.execute(schema.acls.insert().values(readers=value)).inserted_primary_key[0])
+    return _insert(connection, schema.acls, {"readers": value})
+
+
+def _insert(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> int:
+    """Add a row and give its id."""
+    added = connection.execute(table.insert().values(**values).returning(table.c.id))
+    return int(added.scalar_one())
 
 
 def _raise_epoch(connection: sa.Connection) -> None:
@@ -234,9 +260,14 @@ def problems(store: Store) -> list[str]:
     d, v, t = schema.documents.c, schema.versions.c, schema.texts.c
     with store.read() as connection:
         found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)") if row[0] != "ok"]
-        lost = sa.select(sa.func.count()).where(~d.dead, d.version.is_not(None), d.version.not_in(sa.select(v.id)))
+        lost = sa.select(sa.func.count()).where(
+            ~d.dead, d.version.is_not(None), d.version.not_in(sa.select(v.id))
+        )
         bare = sa.select(sa.func.count()).where(v.revision.not_in(sa.select(t.revision)))
-        for query, words in ((lost, "documents have lost their content"), (bare, "versions have lost their text")):
+        for query, words in (
+            (lost, "documents have lost their content"),
+            (bare, "versions have lost their text"),
+        ):
             count = connection.scalar(query)
             if count:
                 found.append(f"{count} {words}")

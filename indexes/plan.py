@@ -79,7 +79,12 @@ def list_items(spec: SourceSpec) -> dict[str, Item]:
 
 
 def make_plan(
-    spec: SourceSpec, listed: Mapping[str, Item], known: Mapping[str, KnownItem], *, keys: ParseKeys, full: bool
+    spec: SourceSpec,
+    listed: Mapping[str, Item],
+    known: Mapping[str, KnownItem],
+    *,
+    keys: ParseKeys,
+    full: bool,
 ) -> Plan:
     """Compare what the source lists with what the store knows."""
     added, changed = [], []

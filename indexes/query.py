@@ -84,7 +84,9 @@ class Found:
 
 
 class Index(Protocol):
-    """Holds chunks and finds them again. Every one passes ``indexes.testing.IndexContract``. Laws:
+    """Holds chunks and finds them again. Every one passes ``indexes.testing.IndexContract``.
+
+    Laws:
 
     - ``search`` gives at most ``query.k`` hits, best first, ties by chunk id.
     - ``search`` never gives, counts or scores a chunk that ``query.readers`` may not read.

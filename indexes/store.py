@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import numpy as np
@@ -80,7 +80,8 @@ class Store:
             return cls(_create(path), writable=True)
         if write and not os.access(path, os.W_OK):
             raise StoreNotWritable(
-                f"cannot write {path.name}", hint="give the user who runs ragflow the right to write .ragflow/"
+                f"cannot write {path.name}",
+                hint="give the user who runs ragflow the right to write .ragflow/",
             )
         url, writable = _url(path)
         engine = _engine(url)
@@ -90,10 +91,12 @@ class Store:
         except sa.exc.DatabaseError as error:
             raise _damaged(path, error) from error
         if found is None or not str(found).isdigit():
-            raise StoreDamaged(f"{path.name} has no schema number", hint="move .ragflow/ away and run ragflow index")
+            raise StoreDamaged(
+                f"{path.name} has no schema number", hint="move .ragflow/ away and run ragflow index"
+            )
         if int(found) > schema.SCHEMA:
             raise StoreTooNew(
-                f"this workspace was written by a newer ragflow (schema {found}, this one knows {schema.SCHEMA})",
+                f"a newer ragflow wrote this workspace (schema {found}, this one knows {schema.SCHEMA})",
                 hint="upgrade ragflow, or index into a new folder",
             )
         return cls(engine, writable=writable)
@@ -102,7 +105,7 @@ class Store:
         """Close all connections."""
         self.engine.dispose()
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -162,14 +165,14 @@ class Store:
         with self.read() as connection:
             for batch in batches(ids):
                 query = _VERSIONS.where(schema.versions.c.id.in_(batch))
-                found |= {row.id: Version(*row) for row in connection.execute(query)}
+                found |= {row.id: Version(**row) for row in connection.execute(query).mappings()}
         return found
 
     def versions_of(self, name: str) -> list[Version]:
         """Give every kept version of the documents that ever had this name, newest first."""
         query = _VERSIONS.where(schema.documents.c.name == name).order_by(schema.versions.c.id.desc())
         with self.read() as connection:
-            return [Version(*row) for row in connection.execute(query)]
+            return [Version(**row) for row in connection.execute(query).mappings()]
 
     def text(self, revision: str) -> str | None:
         """Give the canonical text of a revision; None when it was erased or never stored."""
@@ -225,7 +228,8 @@ def unpack(data: bytes, name: str) -> str:
         return zstandard.ZstdDecompressor().decompress(data).decode()
     except (zstandard.ZstdError, UnicodeDecodeError) as error:
         raise StoreDamaged(
-            f"stored text {name[:12]} cannot be read: {error}", hint="ragflow index --full reads everything again"
+            f"stored text {name[:12]} cannot be read: {error}",
+            hint="ragflow index --full reads everything again",
         ) from error
 
 
@@ -238,7 +242,8 @@ def _create(path: Path) -> sa.Engine:
     with engine.begin() as connection:
         schema.metadata.create_all(connection)
         connection.execute(
-            schema.meta.insert(), [{"key": "schema", "value": str(schema.SCHEMA)}, {"key": "epoch", "value": "0"}]
+            schema.meta.insert(),
+            [{"key": "schema", "value": str(schema.SCHEMA)}, {"key": "epoch", "value": "0"}],
         )
     engine.dispose()
     temporary.replace(path)

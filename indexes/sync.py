@@ -11,21 +11,20 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
 
 import sqlalchemy as sa
 
 from connectors.documents import Parsed, Unreadable
 from connectors.errors import ConnectorError, UnreadableDocument
 from connectors.items import Item, Raw
-from connectors.parsing.pool import ParserPool
 from indexes import ingest, schema
-from indexes.build import Builder, Chunking, target
+from indexes.build import Builder, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, StorageError
 from indexes.generations import Generations, Manifest
-from indexes.plan import Brake, ParseKeys, Plan, SourceSpec, list_items, make_plan
+from indexes.plan import Plan, SourceSpec, list_items, make_plan
+from indexes.report import Parsers, Progress, SourceReport, SyncOptions, SyncReport
 from indexes.store import Store
 
 _COMMIT_ITEMS = 64
@@ -37,63 +36,6 @@ _WORTH_LEARNING = 100_000
 # A file that vanished after it was listed: its last text stays until a listing proves it deleted.
 _KEEP_TEXT = frozenset({"vanished"})
 
-Status = Literal["ok", "failed", "held"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a phase is. ``total`` None: not known yet."""
-
-    phase: str
-    source: str | None
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """How to sync. ``cited``: (document, revision) pairs that stay as evidence."""
-
-    run: str
-    keys: ParseKeys
-    chunking: Chunking
-    brake: Brake = field(default_factory=Brake)
-    keep_generations: int = 3
-    full: bool = False
-    allow_deletes: bool = False
-    dry_run: bool = False
-    cited: Collection[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReport:
-    """What a sync did, or with ``dry_run`` would do, to one source; counts are of items."""
-
-    status: Status
-    added: int = 0
-    updated: int = 0
-    deleted: int = 0
-    moved: int = 0
-    access_changed: int = 0
-    unchanged: int = 0
-    unreadable: int = 0
-    bytes: int = 0
-    error: str | None = None
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """What a sync did. ``reason`` says why nothing was promoted, where that needs saying."""
-
-    sources: Mapping[str, SourceReport]
-    unreadable: tuple[Unreadable, ...]
-    generation: str | None
-    promoted: bool
-    reason: str | None
-    documents: int
-    chunks: int
-
 
 class Sync:
     """One run of the index walk. The caller holds the workspace's write lock."""
@@ -103,7 +45,7 @@ class Sync:
         store: Store,
         generations: Generations,
         embedder: Callable[[], Embedder],
-        pool: Callable[[], ParserPool],
+        pool: Callable[[], Parsers],
         options: SyncOptions,
         *,
         progress: Callable[[Progress], None] = lambda _: None,
@@ -136,7 +78,9 @@ class Sync:
         self._step("stored")
         manifest, reason = self._generation()
         if manifest is not None:
-            collect(self._store, self._generations, keep=self._options.keep_generations, cited=self._options.cited)
+            collect(
+                self._store, self._generations, keep=self._options.keep_generations, cited=self._options.cited
+            )
             self._step("collected")
         self._learn(time.monotonic() - began, sum(one.bytes for one in reports.values()))
         self._step("done")
@@ -145,7 +89,9 @@ class Sync:
     def estimate(self, report: SyncReport) -> float:
         """Give the seconds that a planned sync may take, by the pace of the last one that read anything."""
         with self._store.read() as connection:
-            known = connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "seconds_per_byte"))
+            known = connection.scalar(
+                sa.select(schema.meta.c.value).where(schema.meta.c.key == "seconds_per_byte")
+            )
         return float(known or _SECONDS_PER_BYTE) * sum(one.bytes for one in report.sources.values())
 
     def _learn(self, seconds: float, size: int) -> None:
@@ -235,7 +181,11 @@ class Sync:
         )
 
     def _fetch(
-        self, spec: SourceSpec, items: Mapping[str, Item], known: Mapping[str, ingest.KnownItem], tally: "_Tally"
+        self,
+        spec: SourceSpec,
+        items: Mapping[str, Item],
+        known: Mapping[str, ingest.KnownItem],
+        tally: "_Tally",
     ) -> Iterator[Raw]:
         """Fetch what changed; what turns out to be the same bytes, or unreadable, goes no further."""
         same: list[Item] = []
@@ -321,7 +271,9 @@ class Sync:
             if state == "begun":
                 newest = connection.scalar(sa.select(sa.func.max(j.c.id))) or 0
                 connection.execute(j.delete().where(j.c.id <= newest - _JOURNAL_LINES))
-            connection.execute(j.insert().values(run=self._options.run, state=state, at=datetime.now(UTC).isoformat()))
+            connection.execute(
+                j.insert().values(run=self._options.run, state=state, at=datetime.now(UTC).isoformat())
+            )
 
     def _note(self, source: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from connectors.documents import Parsed
 from connectors.items import Item, Raw
@@ -18,8 +19,9 @@ from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.query import Found, Hit, Index, Query, Ranking
+from indexes.report import SyncOptions, SyncReport
 from indexes.store import Store
-from indexes.sync import Sync, SyncOptions, SyncReport
+from indexes.sync import Sync
 
 EVERYONE = ("everyone",)
 
@@ -52,7 +54,7 @@ class MemorySource:
 class InlinePool:
     """Parses in this process: for tests of small texts, where a worker's limits are not the point."""
 
-    def __enter__(self) -> "InlinePool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -173,8 +175,12 @@ class IndexContract(ABC):
     """The laws of ``indexes.query.Index``. Documents are plain texts of one or two sentences."""
 
     DOCUMENTS = (
-        Planted("a/leave", "Employees get 28 days of annual leave. Unused days lapse in March.", ("everyone",)),
-        Planted("a/travel", "Book trains before planes. Hotels above 140 euro need an approval.", ("everyone",)),
+        Planted(
+            "a/leave", "Employees get 28 days of annual leave. Unused days lapse in March.", ("everyone",)
+        ),
+        Planted(
+            "a/travel", "Book trains before planes. Hotels above 140 euro need an approval.", ("everyone",)
+        ),
         Planted("b/salary", "The salary band of a senior engineer starts at 74,000 euro.", ("group:hr",)),
         Planted("b/bonus", "The annual bonus is paid with the salary of April.", ("group:hr", "user:mia")),
         Planted("c/nobody", "The annual leave of the board is a secret of 99 days.", ()),
@@ -204,14 +210,24 @@ class IndexContract(ABC):
         """No hit is outside the readers' rights; nobody reads what has no readers."""
         index = self.build(self.DOCUMENTS)
         readers_of = {one.name: set(one.readers) for one in self.DOCUMENTS}
-        for asker in ({"everyone"}, {"group:hr"}, {"user:mia"}, {"everyone", "group:hr"}, {"group:x"}, set[str]()):
+        for asker in (
+            {"everyone"},
+            {"group:hr"},
+            {"user:mia"},
+            {"everyone", "group:hr"},
+            {"group:x"},
+            set[str](),
+        ):
             for text in self.QUESTIONS:
                 for hit in index.search(Query(text, frozenset(asker))).hits:
                     assert readers_of[hit.document] & asker
 
     def test_hidden_documents_change_nothing(self) -> None:
         """What is hidden from the asker changes no hit, score or count."""
-        whole, part = self.build(self.DOCUMENTS), self.build([one for one in self.DOCUMENTS if "everyone" in one.readers])
+        whole, part = (
+            self.build(self.DOCUMENTS),
+            self.build([one for one in self.DOCUMENTS if "everyone" in one.readers]),
+        )
         for text in self.QUESTIONS:
             query = Query(text, frozenset({"everyone"}))
             assert shown(whole.search(query)) == shown(part.search(query))

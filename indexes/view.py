@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.generations import ACL, DOCUMENT, SOURCE, VERSION, Generations, Manifest, release
+from indexes.generations import ACL, DOCUMENT, SOURCE, VERSION, Generations, release
 from indexes.ranking import Slice
 from indexes.segments import Segment, open_segment
 from indexes.store import Access
@@ -28,7 +28,9 @@ class View:
         self.manifest, self._lock = generations.hold()
         try:
             self.alive = generations.alive(self.manifest)
-            self.segments = tuple(open_segment(generations.segments / one.id) for one in self.manifest.segments)
+            self.segments = tuple(
+                open_segment(generations.segments / one.id) for one in self.manifest.segments
+            )
         except BaseException:
             release(self._lock)
             raise
@@ -58,7 +60,8 @@ class View:
             wanted = np.array([name in sources for name in self.manifest.sources], dtype=np.bool_)
             may &= wanted[self.alive[:, SOURCE]]
         slices = tuple(
-            Slice(segment, _mask(places, may)) for segment, places in zip(self.segments, self._places, strict=True)
+            Slice(segment, _mask(places, may))
+            for segment, places in zip(self.segments, self._places, strict=True)
         )
         return self._summary(slices, may)
 

@@ -1,31 +1,30 @@
 """The one wiring file: configuration in, the floors put together, the Python face out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from connectors.beir import Beir
-from connectors.files import Files
-from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
 from connectors.parsing.pool import ParserPool
 from indexes import weights
 from indexes.build import Chunking
 from indexes.embedding import Embedder
-from indexes.errors import NoGeneration, StoreNotWritable, UnknownGeneration
+from indexes.errors import NoGeneration, StoreNotWritable
 from indexes.forget import forget
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.locks import writer_lock
 from indexes.plan import Brake, ParseKeys, SourceSpec
-from indexes.query import Found, Hit, Query, Ranking, System
+from indexes.query import Hit, Query, Ranking, System
+from indexes.report import Progress, SyncOptions
 from indexes.store import Store
-from indexes.sync import Progress, Sync, SyncOptions
-from ragflow import identity
+from indexes.sync import Sync
+from ragflow import identity, upkeep
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
 from ragflow.doctor import Check
@@ -38,7 +37,7 @@ from ragflow.pipeline import Question, Record, Rules, ask
 from ragflow.records import Run, asked, citations, new_id, timestamp
 from ragflow.reports import IndexReport, SearchReport
 from ragflow.runs import RunStore
-from ragflow.sections import FilesSource, Source
+from ragflow.sources import connector
 from ragflow.verify import Proof, verify
 
 __all__ = ["App", "Progress", "open"]
@@ -111,8 +110,7 @@ class App:
         """
         chosen = self.config.choose(sources)
         run, began, created = new_id("r"), time.perf_counter(), timestamp()
-        self._prepare()
-        with writer_lock(self.workspace / "lock", wait=wait), Store.open(self._store_path, write=True) as store:
+        with self._writing(wait=wait) as store:
             if not dry_run:
                 self._embedder()  # absent weights are told before anything is read
             self._runs.expire(self.config.runs.keep_days)
@@ -123,7 +121,11 @@ class App:
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         report = IndexReport(None if dry_run else run, dry_run, done, spent, estimate)
         if not dry_run:
-            self._runs.add(self._index_run(report, created))
+            blank = self._new_run("index", created, done.generation)
+            about = {"sources": list(chosen)}
+            self._runs.add(
+                replace(blank, run=run, exit_code=report.exit_code, input=about, output=report.to_json())
+            )
         return report
 
     @map_errors()
@@ -140,7 +142,9 @@ class App:
         began = time.perf_counter()
         text = check_question(question)
         asker = identity.readers(readers)
-        query = Query(text, frozenset(asker), self._sources(sources, asker), k or self.config.search.k, system)
+        query = Query(
+            text, frozenset(asker), self._sources(sources, asker), k or self.config.search.k, system
+        )
         found = self._index().search(query)
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         return SearchReport(text, asker, system, found, spent)
@@ -171,7 +175,7 @@ class App:
         )
         run = asked(
             answer,
-            actor=(asker.actor, *(one for one in asker.readers if one != asker.actor)),
+            actor=_actor_first(asker),
             steps=record.steps,
             config_digest=settings.digest,
             version=version("ragflow"),
@@ -198,7 +202,9 @@ class App:
                 shown,
                 run=shown["run"],
                 record="none",
-                text=lambda name, revision: library.evidence(name, revision) if library.may_read(name, who) else None,
+                text=lambda name, revision: (
+                    library.evidence(name, revision) if library.may_read(name, who) else None
+                ),
                 now=lambda name: library.standing(name, who),
             )
         record = self._run(run, self._standing_for(readers))
@@ -250,58 +256,25 @@ class App:
     @map_errors()
     def generations(self) -> list[dict[str, Any]]:
         """Give the kept generations, newest first."""
-        if not self.workspace.exists():
-            return []
-        live = self._generations.live()
-        manifests = [self._generations.manifest(one) for one in reversed(self._generations.kept())]
-        return [
-            {
-                "schema": "ragflow.generation/1",
-                "generation": one.id,
-                "created": one.created,
-                "live": one.id == live,
-                "parent": one.parent,
-                "documents": one.documents,
-                "chunks": one.chunks,
-            }
-            for one in manifests
-        ]
+        return upkeep.listed(self._generations) if self.workspace.exists() else []
 
     @map_errors()
     def promote(self, generation: str) -> dict[str, Any]:
         """Make a kept generation live. Access stays as it is now; what was deleted stays deleted."""
-        self._prepare()
-        with writer_lock(self.workspace / "lock"), Store.open(self._store_path, write=True) as store:
-            self._generations.verify(self._generations.manifest(generation))
-            self._generations.promote(generation)
-            store.remember("rolled_back", None)
-        return {"schema": "ragflow.promotion/1", "generation": generation}
+        with self._writing() as store:
+            return upkeep.promote(self._generations, store, generation)
 
     @map_errors()
     def rollback(self) -> dict[str, Any]:
         """Make the generation before the live one live again."""
-        self._prepare()
-        with writer_lock(self.workspace / "lock"), Store.open(self._store_path, write=True) as store:
-            live = self._generations.live()
-            if live is None:
-                raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
-            left = self._generations.manifest(live)
-            kept = self._generations.kept()
-            earlier = kept[: kept.index(live)]
-            if not earlier:
-                raise UnknownGeneration("no earlier generation is kept", hint="ragflow generations list")
-            before = left.parent if left.parent in earlier else earlier[-1]
-            self._generations.verify(self._generations.manifest(before))
-            self._generations.promote(before)
-            store.remember("rolled_back", left.state)
-        return {"schema": "ragflow.promotion/1", "generation": before, "rolled_back": live}
+        with self._writing() as store:
+            return upkeep.rollback(self._generations, store)
 
     @map_errors()
     def forget(self, document: str) -> dict[str, Any]:
         """Erase a document from store, index and records; digests stay. Raises ``NotFound``."""
         created = timestamp()
-        self._prepare()
-        with writer_lock(self.workspace / "lock"), Store.open(self._store_path, write=True) as store:
+        with self._writing() as store:
             library = Library(store, self._index)
             if not library.exists(document):
                 raise NotFound(f"not found: {document}")
@@ -334,9 +307,16 @@ class App:
     def _runs(self) -> RunStore:
         return RunStore(self.workspace / "runs.sqlite")
 
-    def _prepare(self) -> None:
+    @contextmanager
+    def _writing(self, *, wait: float = 0.0) -> Iterator[Store]:
+        """Hold the workspace's one write lock and its store, both made when absent."""
         self.workspace.mkdir(mode=0o700, exist_ok=True)
         self._generations.prepare()
+        with (
+            writer_lock(self.workspace / "lock", wait=wait),
+            Store.open(self._store_path, write=True) as store,
+        ):
+            yield store
 
     def _store(self) -> Store:
         if self._opened_store is None:
@@ -391,19 +371,9 @@ class App:
 
     def _spec(self, name: str) -> SourceSpec:
         source = self.config.sources[name]
-        return SourceSpec(name, source.type, self._connector(source), frozenset(source.readers))
-
-    def _connector(self, source: Source) -> Connector:
-        path = self.config.resolve(source.path)
-        if isinstance(source, FilesSource):
-            return Files(
-                path,
-                readers=source.readers,
-                include=source.include,
-                exclude=source.exclude,
-                max_bytes=source.max_bytes,
-            )
-        return Beir(path, readers=source.readers)
+        return SourceSpec(
+            name, source.type, connector(source, self.config.resolve(source.path)), frozenset(source.readers)
+        )
 
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:
         """Give the sources to search, of those in which the readers can read anything.
@@ -421,7 +391,7 @@ class App:
             run=new_id("r"),
             kind=kind,
             created=created,
-            actor=(actor.actor, *(one for one in actor.readers if one != actor.actor)),
+            actor=_actor_first(actor),
             status="done",
             outcome=None,
             exit_code=0,
@@ -430,16 +400,6 @@ class App:
             version=version("ragflow"),
             input={},
             output={},
-        )
-
-    def _index_run(self, report: IndexReport, created: str) -> Run:
-        blank = self._new_run("index", created, report.sync.generation)
-        return replace(
-            blank,
-            run=str(report.run),
-            exit_code=report.exit_code,
-            input={"sources": list(report.sync.sources)},
-            output=report.to_json(),
         )
 
     def _run(self, run: str, asker: Asker) -> Run:
@@ -455,5 +415,10 @@ class App:
         library = self._library() if self._store_path.exists() else None
         who = frozenset(asker.readers)
         return all(
-            library is None or not library.exists(name) or library.may_read(name, who) for name, _ in citations(run)
+            library is None or not library.exists(name) or library.may_read(name, who)
+            for name, _ in citations(run)
         )
+
+
+def _actor_first(asker: Asker) -> tuple[str, ...]:
+    return (asker.actor, *(one for one in asker.readers if one != asker.actor))

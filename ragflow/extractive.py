@@ -171,6 +171,7 @@ def measure(best: Scored, found: Found) -> Features:
         passage_coverage=covered(passage, idf),
         lexical_share=max(lexical) / total if total else 0.0,
         rarest_missing=missing / highest if highest else 0.0,
+        figure_missing=float(any(term not in passage and any(map(str.isdigit, term)) for term in idf)),
         legs_agree=float(dense.index(max(dense)) == lexical.index(max(lexical))),
         wrong_type=float(not best.typed),
     )

@@ -1,4 +1,4 @@
-"""Is the workspace sound? The checks of ``doctor`` that need it open. None shows a document's name or text."""
+"""The checks of ``doctor`` that need the workspace open. None shows a document's name or text."""
 
 from pathlib import Path
 
@@ -27,7 +27,9 @@ def _store(path: Path) -> Check:
     except StorageError as error:
         return Check("store", "fail", str(error), error.hint)
     if problems:
-        return Check("store", "fail", "; ".join(problems), "restore it from a backup, or ragflow index --full")
+        return Check(
+            "store", "fail", "; ".join(problems), "restore it from a backup, or ragflow index --full"
+        )
     return Check("store", "ok", f"sound, {path.stat().st_size / 1e6:,.0f} MB")
 
 
@@ -40,7 +42,9 @@ def _live(generations: Generations) -> Check:
         generations.verify(manifest)
     except StorageError as error:
         return Check("generation", "fail", str(error), error.hint)
-    size = f"{manifest.documents:,} documents, {manifest.chunks:,} chunks, {len(manifest.segments)} segment(s)"
+    size = (
+        f"{manifest.documents:,} documents, {manifest.chunks:,} chunks, {len(manifest.segments)} segment(s)"
+    )
     return Check("generation", "ok", f"{live}: every file is what its digest says; {size}")
 
 

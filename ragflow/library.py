@@ -44,10 +44,20 @@ class Library:
         versions = index.versions(readable)
         sizes = self._sizes([one.revision for one in versions])
         rows = [
-            DocumentRow(one.name, one.title, one.revision, sizes.get(one.revision, 0), chunks[one.id], one.modified, None)
+            DocumentRow(
+                one.name,
+                one.title,
+                one.revision,
+                sizes.get(one.revision, 0),
+                chunks[one.id],
+                one.modified,
+                None,
+            )
             for one in versions
         ]
-        unreadable = [DocumentRow(name, "", None, 0, 0, None, why) for name, why in self._unreadable(readers, readable)]
+        unreadable = [
+            DocumentRow(name, "", None, 0, 0, None, why) for name, why in self._unreadable(readers, readable)
+        ]
         return sorted([*rows, *unreadable], key=lambda row: row.document)
 
     def show(self, document: str, readers: frozenset[str]) -> dict[str, Any]:
@@ -78,7 +88,7 @@ class Library:
         }
 
     def text(self, document: str, readers: frozenset[str]) -> str:
-        """Give the canonical text of DOCUMENT, or of DOCUMENT@REVISION (12 to 64 hex). Raises ``NotFound``."""
+        """Give the canonical text of DOCUMENT or DOCUMENT@REVISION (12 to 64 hex). Raises ``NotFound``."""
         name, _, revision = document.rpartition("@")
         if not name or not _is_revision(revision):
             return self._index().text(self._live(document, readers).revision)
@@ -159,7 +169,9 @@ class Library:
         """Give documents without text that the readers may know of: those of sources they can read in."""
         access = self._store.access()
         d = schema.documents.c
-        query = sa.select(d.name, d.reason, d.acl).where(~d.dead, d.reason.is_not(None), d.source.in_(readable.sources))
+        query = sa.select(d.name, d.reason, d.acl).where(
+            ~d.dead, d.reason.is_not(None), d.source.in_(readable.sources)
+        )
         with self._store.read() as connection:
             rows = connection.execute(query).all()
         return [(row.name, row.reason) for row in rows if not access.readers[row.acl].isdisjoint(readers)]
@@ -175,10 +187,8 @@ def _chunks(readable: Readable) -> dict[int, int]:
 
 
 def _is_revision(text: str) -> bool:
-    return 12 <= len(text) <= 64 and all(one in "0123456789abcdef" for one in text)  # noqa: PLR2004
+    return 12 <= len(text) <= 64 and all(one in "0123456789abcdef" for one in text)
 
 
 def _not_found(document: str) -> NotFound:
     return NotFound(f"not found: {document}")
-
-

@@ -34,9 +34,9 @@ class Candidate:
 def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
     """Return what may be quoted from the hits, hit by hit, in order of position; no wording twice.
 
-    A table row is one candidate, whole; a header without figures is none. A sentence of fewer than five content words is taken together
-    with its neighbour, and a sentence that opens a list together with the list. Headings, questions,
-    separators and the torn first sentence of a chunk are none.
+    A table row is one candidate, whole; a header without figures is none. A sentence of fewer than five
+    content words is taken together with its neighbour, and a sentence that opens a list together with
+    the list. Headings, questions, separators and the torn first sentence of a chunk are none.
     """
     seen: set[str] = set()
     found: list[Candidate] = []
@@ -48,7 +48,7 @@ def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
         }
         spans = [(span, header) for span, header in spans if span not in headers]
         spans += [(span, None) for span in _widened(hit, rows)]
-        for (start, end), header in sorted(spans):
+        for (start, end), header in sorted(spans, key=lambda each: each[0]):
             text = hit.text[start:end]
             wording = " ".join(text.split()).casefold()
             if wording and wording not in seen:

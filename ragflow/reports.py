@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexes.query import Found, Hit
-from indexes.sync import SyncReport
+from indexes.report import SyncReport
 from ragflow.answers import hit_json
 
 _HELD_OR_FAILED = 4

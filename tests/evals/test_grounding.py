@@ -20,7 +20,8 @@ FIGURES = (
 )
 SECURITY = (
     "Visitors must wear a badge at all times inside the building. Contractors are not allowed to enter the "
-    "server room without an escort. Remote access is optional for warehouse staff and mandatory for engineers."
+    "server room without an escort. Remote access is optional for warehouse staff and mandatory for "
+    "engineers."
 )
 TABLE = "Plan | Seats | Price\nBasic | 5 | €20\nTeam | 25 | €90"
 PASSAGES = [

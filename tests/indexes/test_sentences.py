@@ -105,6 +105,32 @@ def test_a_wrapped_paragraph_is_joined_and_short_lines_are_not():
     ]
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        ".",
+        "x",
+        "word ",
+        ". ",
+        "! ",
+        "e.g. ",
+        ".'",
+        "'",
+        "| ",
+        "\n",
+        "\t",
+        "a\n",
+        "- a\n",
+        "\u3002",
+        "=",
+        "( ",
+    ],
+)
+def test_long_monotonous_text_is_cut_like_any_other(unit):
+    text = unit * 100_000  # quadratic time would take minutes
+    assert "".join("".join(cut(text)).split()) == "".join(text.split())
+
+
 def test_agrees_with_sentences_that_people_marked(real_data: Path):
     """Almost every cut is one of theirs; theirs also cut inside tables that lost their layout."""
     both = ours_only = theirs_only = 0

@@ -13,7 +13,16 @@ import pytest
 import zstandard
 
 import ragflow
-from ragflow.errors import DiskFull, NoGeneration, NotFound, QuestionError, StoreDamaged, UnknownSource, WeightsMissing, WorkspaceTooNew
+from ragflow.errors import (
+    DiskFull,
+    NoGeneration,
+    NotFound,
+    QuestionError,
+    StoreDamaged,
+    UnknownSource,
+    WeightsMissing,
+    WorkspaceTooNew,
+)
 
 CONFIG = """\
 version: 1
@@ -37,7 +46,9 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "hr").mkdir()
     (folder / "ragflow.yaml").write_text(CONFIG)
     (folder / "open" / "leave.md").write_text(LEAVE)
-    (folder / "open" / "travel.txt").write_text("Trains are booked before planes. Hotels above 140 euros need a yes.")
+    (folder / "open" / "travel.txt").write_text(
+        "Trains are booked before planes. Hotels above 140 euros need a yes."
+    )
     (folder / "hr" / "bands.md").write_text(BANDS)
     with ragflow.open(folder) as app:
         assert app.index().exit_code == 0
@@ -92,7 +103,9 @@ def test_one_changed_character_of_the_store_is_found(folder: Path, app: ragflow.
         (packed,) = database.execute(query, (answer.citations[0].revision,)).fetchone()
         text = zstandard.ZstdDecompressor().decompress(packed).replace(b"28", b"29")
         changed = zstandard.ZstdCompressor().compress(text)
-        database.execute("update texts set text = ? where revision = ?", (changed, answer.citations[0].revision))
+        database.execute(
+            "update texts set text = ? where revision = ?", (changed, answer.citations[0].revision)
+        )
     database.close()
     proof = app.verify(answer.run, readers=EVERYONE)
     assert (proof.citations[0].status, proof.exit_code) == ("failed", 8)
@@ -180,12 +193,18 @@ def test_forgetting_erases_text_vectors_and_quotes_and_leaves_digests(folder: Pa
     assert "28 days" not in json.dumps(app.run(run, app.asker()))
     assert app.ask(QUESTION, readers=EVERYONE).outcome == "not_found"
     app.close()
-    left = b"".join(path.read_bytes() for path in (folder / ".ragflow").rglob("*") if path.is_file() and "model" not in path.parts)
+    left = b"".join(
+        path.read_bytes()
+        for path in (folder / ".ragflow").rglob("*")
+        if path.is_file() and "model" not in path.parts
+    )
     assert b"28 days of paid" not in left
 
 
 def test_an_unconfigured_source_is_not_searched_and_then_deleted(folder: Path) -> None:
-    (folder / "ragflow.yaml").write_text(CONFIG.replace("  open: {type: files, path: open, readers: [everyone]}\n", ""))
+    (folder / "ragflow.yaml").write_text(
+        CONFIG.replace("  open: {type: files, path: open, readers: [everyone]}\n", "")
+    )
     with ragflow.open(folder) as app:
         assert app.find(QUESTION, readers=HR).found.sources == ("hr",)
         app.index()
@@ -255,8 +274,14 @@ def without_override(*command: str) -> list[str]:
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--", *command]
 
 
-def test_a_workspace_that_cannot_be_written_still_answers(folder: Path, need_system: Callable[..., None]) -> None:
-    need_system("setpriv", "root must be bound by modes for this test", present=shutil.which("setpriv") or os.geteuid())
+def test_a_workspace_that_cannot_be_written_still_answers(
+    folder: Path, need_system: Callable[..., None]
+) -> None:
+    need_system(
+        "setpriv",
+        "root must be bound by modes for this test",
+        present=shutil.which("setpriv") or os.geteuid(),
+    )
     command = without_override(sys.executable, "-m", "ragflow.cli", "-C", str(folder))
     paths = [folder, folder / ".ragflow", *(folder / ".ragflow").rglob("*")]
     for path in paths:
@@ -273,7 +298,9 @@ def test_a_workspace_that_cannot_be_written_still_answers(folder: Path, need_sys
     assert json.loads(refused.stdout)["error"]["type"] == "NoRight"
 
 
-def test_a_full_disk_is_one_sentence_and_loses_nothing(folder: Path, need_system: Callable[..., None]) -> None:
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    folder: Path, need_system: Callable[..., None]
+) -> None:
     mounted = folder.parent / "small"
     mounted.mkdir()
     used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

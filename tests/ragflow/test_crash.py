@@ -27,7 +27,8 @@ index: {keep_generations: 1}
 QUESTION = "How many days of annual leave does an employee get?"
 Clone = Callable[[Path, Path], Path]
 STATES = (
-    "begun restricted access buried fetched stored embedded segment compacted manifest promoted collected done"
+    "begun restricted access buried fetched stored embedded segment compacted manifest"
+    " promoted collected done"
 ).split()
 
 # Runs `app.index()` and, once the given journal state is durable, kills or stops itself.
@@ -56,9 +57,13 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs = folder / "docs"
     docs.mkdir(parents=True)
     (folder / "ragflow.yaml").write_text(CONFIG)
-    (docs / "leave.md").write_text("# Leave\n\nAn employee gets 28 days of annual leave in each calendar year.\n")
+    (docs / "leave.md").write_text(
+        "# Leave\n\nAn employee gets 28 days of annual leave in each calendar year.\n"
+    )
     for number in range(12):
-        (docs / f"rule-{number}.md").write_text(f"# Rule {number}\n\nFolder {number} is kept for {number} years.\n")
+        (docs / f"rule-{number}.md").write_text(
+            f"# Rule {number}\n\nFolder {number} is kept for {number} years.\n"
+        )
     with ragflow.open(folder) as app:
         assert app.index().exit_code == 0
     for number in range(4):
@@ -88,7 +93,10 @@ def living(environment: dict[str, str]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("TEST_MARK") == environment["TEST_MARK"] and process.status() != "zombie":
+            if (
+                process.environ().get("TEST_MARK") == environment["TEST_MARK"]
+                and process.status() != "zombie"
+            ):
                 found.append(process)
         except (psutil.AccessDenied, psutil.NoSuchProcess):
             continue
@@ -145,7 +153,9 @@ def test_a_kill_at_each_journal_state_loses_nothing(
     folder: Path, fresh: Path, marked: dict[str, str], state: str
 ) -> None:
     before = shown(folder)
-    child = subprocess.run([sys.executable, "-c", CHILD, str(folder), state, "SIGKILL"], env=marked, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder), state, "SIGKILL"], env=marked, check=False
+    )
     assert child.returncode == -signal.SIGKILL
     assert_nothing_lives(folder, marked)
     after = shown(folder)
@@ -161,7 +171,12 @@ def test_a_kill_at_each_journal_state_loses_nothing(
 
 
 def test_kills_at_random_moments_lose_nothing(
-    folder: Path, fresh: Path, marked: dict[str, str], rounds: Callable[..., int], tmp_path: Path, clone: Clone
+    folder: Path,
+    fresh: Path,
+    marked: dict[str, str],
+    rounds: Callable[..., int],
+    tmp_path: Path,
+    clone: Clone,
 ) -> None:
     command = [sys.executable, "-m", "ragflow.cli", "-C"]
     began = time.monotonic()
@@ -225,7 +240,9 @@ def test_many_may_ask_while_one_indexes_compacts_and_collects(folder: Path) -> N
         for number in range(6):
             for path in sorted((folder / "docs").glob("rule-*.md"))[:2]:
                 path.unlink()
-            (folder / "docs" / f"more-{number}.txt").write_text(f"The gate {number} opens at {number} o'clock.")
+            (folder / "docs" / f"more-{number}.txt").write_text(
+                f"The gate {number} opens at {number} o'clock."
+            )
             assert app.index(allow_deletes=True).exit_code == 0
             removed += 1
     for process in asking:
@@ -240,7 +257,9 @@ def test_many_may_ask_while_one_indexes_compacts_and_collects(folder: Path) -> N
         assert documents(folder) == expected(folder)
 
 
-def test_an_interrupt_ends_in_one_line_and_a_whole_state(folder: Path, fresh: Path, marked: dict[str, str]) -> None:
+def test_an_interrupt_ends_in_one_line_and_a_whole_state(
+    folder: Path, fresh: Path, marked: dict[str, str]
+) -> None:
     child = CHILD.replace("with ragflow.open(sys.argv[1]) as app:\n    app.index()\n", "")
     child += "from ragflow.cli import main\nsys.exit(main(['-C', sys.argv[1], 'index']))\n"
     ended = subprocess.run(

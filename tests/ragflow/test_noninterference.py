@@ -16,7 +16,14 @@ from ragflow.extractive import ExtractiveAnswerer
 from ragflow.pipeline import Question, Record, Rules, ask
 
 READERS = ("everyone", "group:hr", "group:sales", "user:mia")
-SUBJECTS = ("annual leave", "the salary band", "a hotel night", "the laptop", "parental leave", "the price of paper")
+SUBJECTS = (
+    "annual leave",
+    "the salary band",
+    "a hotel night",
+    "the laptop",
+    "parental leave",
+    "the price of paper",
+)
 FACTS = (
     "For {0}, {1} days are granted to each employee of the company.",
     "The limit for {0} is {1} euro, and the team lead must approve more.",

@@ -31,8 +31,9 @@ def a_hit(rank: int, document: str, text: str, *, at: int = 100, rows: Sequence[
     anchors += [Anchor("row", str(n), at + start, at + end) for n, (start, end) in enumerate(rows, 1)]
     return Hit(
         rank=rank, chunk=f"{document}@0:{at}-{at + len(text)}", document=document,
-        revision=hashlib.sha256(document.encode()).hexdigest(), start=at, end=at + len(text), title="Handbook",
-        headings=("Leave",), anchors=tuple(anchors), link=None, modified=None, text=text, score=1 / rank,
+        revision=hashlib.sha256(document.encode()).hexdigest(), start=at, end=at + len(text),
+        title="Handbook", headings=("Leave",), anchors=tuple(anchors), link=None, modified=None,
+        text=text, score=1 / rank,
         scores=Scores(8.0 / rank, 0.8 / rank),
     )  # fmt: skip
 

@@ -35,8 +35,8 @@ def a_run(
         "citations": [citation],
     }  # fmt: skip
     return Run(
-        run=run, kind="ask", created=created or "2026-11-22T18:30:00Z", actor=(owner, "everyone"), status="done",
-        outcome="answered", exit_code=0, config_digest="c", generation="g-1", version="0.1.0",
+        run=run, kind="ask", created=created or "2026-11-22T18:30:00Z", actor=(owner, "everyone"),
+        status="done", outcome="answered", exit_code=0, config_digest="c", generation="g-1", version="0.1.0",
         input={"question": "How many days?"}, output=output,
         steps=({"name": "search", "output": {"hits": 3}, "ms": 4},),
     )  # fmt: skip
