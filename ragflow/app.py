@@ -4,27 +4,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from connectors.parsing.keys import parsing_key, retry_key
-from connectors.parsing.pool import ParserPool
 from indexes import weights
-from indexes.build import Chunking
 from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, StoreNotWritable
 from indexes.forget import forget
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.locks import writer_lock
-from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.query import Hit, Query, Ranking, System
-from indexes.report import Progress, SyncOptions
+from indexes.report import Progress
 from indexes.store import Store
 from indexes.sync import Sync
 from ragflow import identity, upkeep
+from ragflow import sources as sources_of
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
 from ragflow.doctor import Check
@@ -34,10 +32,9 @@ from ragflow.health import examine
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
 from ragflow.pipeline import Question, Record, Rules, ask
-from ragflow.records import Run, asked, citations, new_id, timestamp
+from ragflow.records import Run, asked, blank, citations, new_id, timestamp
 from ragflow.reports import IndexReport, SearchReport
 from ragflow.runs import RunStore
-from ragflow.sources import connector
 from ragflow.verify import Proof, verify
 
 __all__ = ["App", "Progress", "open"]
@@ -114,9 +111,16 @@ class App:
             if not dry_run:
                 self._embedder()  # absent weights are told before anything is read
             self._runs.expire(self.config.runs.keep_days)
-            options = self._options(run, dry_run=dry_run, full=full, allow_deletes=allow_deletes)
-            sync = Sync(store, self._generations, self._embedder, self._pool, options, progress=progress)
-            done = sync.run([self._spec(name) for name in chosen], configured=tuple(self.config.sources))
+            options = replace(
+                sources_of.options(self.config, run, cited=self._runs.cited()),
+                dry_run=dry_run,
+                full=full,
+                allow_deletes=allow_deletes,
+            )
+            parsers = partial(sources_of.parsers, self.config)
+            sync = Sync(store, self._generations, self._embedder, parsers, options, progress=progress)
+            specs = [sources_of.spec(self.config, name) for name in chosen]
+            done = sync.run(specs, configured=tuple(self.config.sources))
             estimate = round(sync.estimate(done), 1) if dry_run else None
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         report = IndexReport(None if dry_run else run, dry_run, done, spent, estimate)
@@ -207,6 +211,8 @@ class App:
                 ),
                 now=lambda name: library.standing(name, who),
             )
+        if self._runs.check(run) == "changed" and not self._runs.readable(run):
+            return Proof(run, "changed", ())
         record = self._run(run, self._standing_for(readers))
         return verify(
             record.output,
@@ -351,30 +357,6 @@ class App:
     def _embed(self, texts: Sequence[str]) -> Any:
         return self._embedder().embed(texts)
 
-    def _pool(self) -> ParserPool:
-        p = self.config.parse
-        return ParserPool(timeout=p.timeout, memory_mb=p.memory_mb, ocr=p.ocr)
-
-    def _options(self, run: str, *, dry_run: bool, full: bool, allow_deletes: bool) -> SyncOptions:
-        c, i, ocr = self.config.chunk, self.config.index, self.config.parse.ocr
-        return SyncOptions(
-            run=run,
-            keys=ParseKeys(parsing_key(ocr), retry_key(ocr)),
-            chunking=Chunking(c.mode, c.tokens, c.overlap),
-            brake=Brake(i.brake.share, i.brake.documents),
-            keep_generations=i.keep_generations,
-            full=full,
-            allow_deletes=allow_deletes,
-            dry_run=dry_run,
-            cited=self._runs.cited(),
-        )
-
-    def _spec(self, name: str) -> SourceSpec:
-        source = self.config.sources[name]
-        return SourceSpec(
-            name, source.type, connector(source, self.config.resolve(source.path)), frozenset(source.readers)
-        )
-
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:
         """Give the sources to search, of those in which the readers can read anything.
 
@@ -386,20 +368,13 @@ class App:
     # -- records ---------------------------------------------------------------------------------
 
     def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
-        actor = identity.resolve(self.config.identity, identity.login())
-        return Run(
-            run=new_id("r"),
-            kind=kind,
+        return blank(
+            kind,
+            actor=_actor_first(self.asker()),
             created=created,
-            actor=_actor_first(actor),
-            status="done",
-            outcome=None,
-            exit_code=0,
-            config_digest=self.config.digest,
             generation=generation,
+            config_digest=self.config.digest,
             version=version("ragflow"),
-            input={},
-            output={},
         )
 
     def _run(self, run: str, asker: Asker) -> Run:
@@ -412,12 +387,8 @@ class App:
         """A run belongs to its actor; one that cites what the readers may not read now is not there."""
         if run.actor[0] != asker.actor and (asker.acting or not asker.auditor):
             return False
-        library = self._library() if self._store_path.exists() else None
-        who = frozenset(asker.readers)
-        return all(
-            library is None or not library.exists(name) or library.may_read(name, who)
-            for name, _ in citations(run)
-        )
+        cited = {name for name, _ in citations(run)}
+        return not cited or self._library().may_read_all(cited, frozenset(asker.readers))
 
 
 def _actor_first(asker: Asker) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What an asker may look up besides asking: documents, texts, evidence. Forbidden and absent look alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,10 @@ class Library:
     def may_read(self, document: str, readers: frozenset[str]) -> bool:
         """Tell whether the document, deleted or not, is or was last open to one of the readers."""
         return not self._access_of(document).isdisjoint(readers)
+
+    def may_read_all(self, documents: Collection[str], readers: frozenset[str]) -> bool:
+        """Tell whether each of the documents may be read; one that was erased hides nothing any more."""
+        return all(not self.exists(one) or self.may_read(one, readers) for one in documents)
 
     def exists(self, document: str) -> bool:
         """Tell whether the store still knows the document at all."""

@@ -80,6 +80,7 @@ def _header(text: str, row: Span, rows: Sequence[Span]) -> Span | None:
 def _widened(hit: Hit, rows: Sequence[Span]) -> Iterator[Span]:
     """Give the spans of sentences outside of rows, each with five content words or more."""
     plain = [span for span in sentences(hit.text) if _plain(hit, span, rows)]
+    plain = [span for at, span in enumerate(plain) if not _is_title(hit.text, plain, at)]
     for at, span in enumerate(plain):
         wide = _list_of(hit.text, plain, at) if hit.text[span[0] : span[1]].endswith(":") else span
         if len(analyse(hit.text[wide[0] : wide[1]])) < MIN_QUOTE_WORDS:
@@ -100,6 +101,20 @@ def _plain(hit: Hit, span: Span, rows: Sequence[Span]) -> bool:
         return False
     torn = start == 0 and hit.start > 0 and bare[:1].islower()
     return not torn and not text.rstrip("\"')*_").endswith("?")
+
+
+def _is_title(text: str, spans: Sequence[Span], at: int) -> bool:
+    """Is the span a short line without a stop, over a line that is no list item?
+
+    So stand headings where the format does not mark them, as in a PDF.
+    """
+    start, end = spans[at]
+    title = text[start:end]
+    if at + 1 == len(spans) or len(analyse(title)) >= MIN_QUOTE_WORDS or title.endswith((".", "!", ":", ";")):
+        return False
+    following = spans[at + 1]
+    own_lines = text[end : following[0]].count("\n") == 1 and (start == 0 or text[start - 1] == "\n")
+    return own_lines and not _MARKS.match(text[following[0] : following[1]])
 
 
 def _list_of(text: str, spans: Sequence[Span], at: int) -> Span:

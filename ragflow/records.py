@@ -78,6 +78,32 @@ class Run:
         return cls(**fields)
 
 
+def blank(
+    kind: str,
+    *,
+    actor: Sequence[str],
+    created: str,
+    generation: str | None,
+    config_digest: str,
+    version: str,
+) -> Run:
+    """Return a run that is done, with nothing in it yet. ``actor``: the acting user first."""
+    return Run(
+        run=new_id("r"),
+        kind=kind,
+        created=created,
+        actor=tuple(actor),
+        status="done",
+        outcome=None,
+        exit_code=0,
+        config_digest=config_digest,
+        generation=generation,
+        version=version,
+        input={},
+        output={},
+    )
+
+
 def asked(
     answer: Answer,
     *,

@@ -103,6 +103,13 @@ class RunStore:
         found = self._rows(_runs.c.run == run, limit=1)
         return found[0] if found else None
 
+    def readable(self, run: str) -> bool:
+        """Tell whether a run's record is one still; False where someone made something else of it."""
+        try:
+            return self.get(run) is not None
+        except StoreDamaged:
+            return False
+
     def last(self, owner: str) -> Run | None:
         """Return the newest run of an owner, or None."""
         found = self._rows(_runs.c.owner == owner, limit=1)
