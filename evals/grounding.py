@@ -15,12 +15,14 @@ from evals.amounts import Amount, amounts, dates, is_unit
 from evals.folding import fold, locate
 from evals.polarity import clauses, opposed
 from indexes.analysis import analyse
+from indexes.sentences import sentences
 
 __all__ = ["Finding", "Kind", "Passage", "Quote", "check", "locate"]
 
 Kind = Literal["fabricated", "misattributed", "stitched", "number_mismatch", "unsupported", "contradicted"]
 
 MIN_QUOTE_WORDS = 5
+MIN_SENTENCE_WORDS = 3
 MIN_SHARE = 0.5
 _MIN_PIECE = 3  # words: shorter pieces are found in any text
 _ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:\.{3}|\u2026)\s*\]|\.{3,}|\u2026)\s*")
@@ -58,10 +60,11 @@ class Passage:
 def check(claim: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> tuple[Finding, ...]:
     """Return everything that is wrong with the claim; nothing when its quotes prove it.
 
-    First each quote must stand, whole, in the passage it names, with five content words or as a whole
-    table row. Then the claim is held against the quotes that stand: half of its content words, every
-    name, every number with its unit and what it counts, every date, and no clause negated or turned
-    into its opposite. A claim that is its one quote, word for word, needs only the first part.
+    First each quote must stand, whole, in the passage it names, with five content words, as a whole
+    table row, or as a whole sentence of three. Then the claim is held against the quotes that stand:
+    half of its content words, every name, every number with its unit and what it counts, every date,
+    and no clause negated or turned into its opposite. A claim that is its one quote, word for word,
+    needs only the first part.
     """
     found: list[Finding] = []
     standing: list[str] = []
@@ -130,9 +133,20 @@ def _enough(quote: Quote, quotes: Sequence[Quote], passages: Sequence[Passage]) 
         _trimmed(passage.text, row) == _trimmed(passage.text, span) for row in passage.rows
     ):
         return None
+    if says_enough(quote.text) and _trimmed(passage.text, span) in sentences(passage.text):
+        return None
     if any(len(analyse(other.text)) >= MIN_QUOTE_WORDS for other in quotes if other is not quote):
         return None
     return Finding("unsupported", f"the quote has fewer than five content words: {_short(quote.text)}")
+
+
+def says_enough(sentence: str) -> bool:
+    """Tell whether a whole sentence may be a quote: it ends in a stop and has three content words.
+
+    Five are asked of a part of a sentence, which may have lost what turned it round; a whole one lost
+    nothing.
+    """
+    return sentence.rstrip("\"')*_").endswith((".", "!")) and len(analyse(sentence)) >= MIN_SENTENCE_WORDS
 
 
 def _trimmed(text: str, span: tuple[int, int]) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evals.grounding import MIN_QUOTE_WORDS
+from evals.grounding import MIN_QUOTE_WORDS, says_enough
 from indexes.analysis import analyse
 from indexes.query import Hit
 from indexes.sentences import sentences
@@ -34,9 +34,10 @@ class Candidate:
 def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
     """Return what may be quoted from the hits, hit by hit, in order of position; no wording twice.
 
-    A table row is one candidate, whole; a header without figures is none. A sentence of fewer than five
-    content words is taken together with its neighbour, and a sentence that opens a list together with
-    the list. Headings, questions, separators and the torn first sentence of a chunk are none.
+    A table row is one candidate, whole; a header without figures is none. What has fewer than five
+    content words, and is no sentence of three, is taken together with its neighbour, and a sentence
+    that opens a list together with the list. Headings, questions, separators and the torn first
+    sentence of a chunk are none.
     """
     seen: set[str] = set()
     found: list[Candidate] = []
@@ -83,7 +84,8 @@ def _widened(hit: Hit, rows: Sequence[Span]) -> Iterator[Span]:
     plain = [span for at, span in enumerate(plain) if not _is_title(hit.text, plain, at)]
     for at, span in enumerate(plain):
         wide = _list_of(hit.text, plain, at) if hit.text[span[0] : span[1]].endswith(":") else span
-        if len(analyse(hit.text[wide[0] : wide[1]])) < MIN_QUOTE_WORDS:
+        text = hit.text[wide[0] : wide[1]]
+        if len(analyse(text)) < MIN_QUOTE_WORDS and not says_enough(text):
             near = [plain[other] for other in (at + 1, at - 1) if 0 <= other < len(plain)]
             joined = [(min(wide[0], one), max(wide[1], other)) for one, other in near]
             wide = next((each for each in joined if _joined(hit.text, each)), (0, 0))

@@ -129,6 +129,21 @@ def test_every_session_of_the_readme_does_what_it_shows(repository, clone):
     assert play(steps, clone) == []
 
 
+def test_every_python_block_of_the_readme_runs(repository, clone):
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (repository / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    index = [sys.executable, "-m", "ragflow.cli", "-C", "examples/northwind", "index"]
+    subprocess.run(index, cwd=clone, check=True, capture_output=True)
+    for block in blocks:
+        ran = subprocess.run(
+            [sys.executable, "-c", block], cwd=clone, check=False, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert "28 days" in ran.stdout
+
+
 def test_every_make_target_that_the_readme_names_exists(repository):
     named = set(re.findall(r"\bmake ([a-z]+)\b", (repository / "README.md").read_text(encoding="utf-8")))
     targets = set(re.findall(r"^([a-z]+):", (repository / "Makefile").read_text(), re.MULTILINE))

@@ -1,6 +1,7 @@
 """What an asker may not read changes nothing that they see: both indexes are built and compared."""
 
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -123,10 +124,12 @@ def test_the_whole_program_shows_the_same_bytes_without_the_hidden_source(tmp_pa
         (folder / "closed").mkdir()
         (folder / "ragflow.yaml").write_text(CONFIG)
         (folder / "open" / "pay.md").write_text("# Pay\n\nThe salary is paid on the 25th of each month.\n")
+        os.utime(folder / "open" / "pay.md", (1_790_000_000, 1_790_000_000))
         if hidden:
             (folder / "closed" / "bands.md").write_text(hidden)
         with ragflow.open(folder) as app:
             assert app.index().exit_code == 0
+            assert app.ask("When is the salary paid?", readers=["everyone"]).outcome == "answered"
             for text in ("When is the salary paid?", "What is the salary band of a senior engineer?"):
                 seen.append((hidden is None, text, visible(app.ask(text, readers=["everyone"]))))
                 report = app.find(text, readers=["everyone"]).to_json()
