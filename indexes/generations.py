@@ -202,6 +202,7 @@ class Generations:
         found += [
             path for path in self.folder.iterdir() if path.name.endswith(".tmp") or path.stem not in kept
         ]
+        found += self._current.parent.glob(".*.tmp")
         return sorted(found)
 
     def sweep(self) -> None:

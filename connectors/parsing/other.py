@@ -1,5 +1,6 @@
 """What kreuzberg reads: every format without a reader of its own as plain text, and pictures by OCR."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,24 +27,31 @@ _MODELS = (
 _LOCKED = ("password", "encrypt")
 
 
-def read_scan(data: bytes, *, ocr: Ocr = "auto") -> Draft:
-    """Read a pdf without a text layer by OCR, as one text without pages.
+def read_scan(pages: Iterable[bytes], *, ocr: Ocr = "auto") -> Draft:
+    """Read a pdf without a text layer by OCR; ``pages`` are pdf files of one page each.
 
     Raises:
         UnreadableDocument: ``no_text_layer`` where OCR is off, not installed, or finds nothing.
     """
-    text = _extract(data, "application/pdf", ocr="auto").content if ocr == "auto" and _models() else ""
-    if not text.strip():
-        raise failure("no_text_layer", "the pdf has no text layer")
-    draft = Draft(_parser("pdf/1", recognised=True))
-    draft.write(text)
+    if ocr == "off" or ocr_models() is None:
+        raise failure("no_text_layer", "the pdf has no text layer, and no OCR")
+    draft, written = Draft(_parser("pdf/2", recognised=True)), False
+    for number, page in enumerate(pages, start=1):
+        text = _extract(page, "application/pdf", ocr="auto").content.strip()
+        start = draft.position
+        draft.line(text)
+        draft.mark("page", str(number), start)
+        draft.gap()
+        written = written or bool(text)
+    if not written:
+        raise failure("no_text_layer", "OCR finds no text in the pdf")
     return draft
 
 
 def read_other(data: bytes, kind: str, *, ocr: Ocr = "auto") -> Draft:
     """Read a format of ``sniff.OTHERS`` as plain text; pictures by OCR where its models are installed."""
     picture = OTHERS[kind].startswith("image/")
-    if picture and (ocr == "off" or _models() is None):
+    if picture and (ocr == "off" or ocr_models() is None):
         raise failure("no_text_layer", "a picture, and no OCR")
     result = _extract(data, OTHERS[kind], ocr="auto" if picture else "off")
     draft = Draft(_parser(f"{kind}/1", recognised=picture))
@@ -93,7 +101,7 @@ def _config(ocr: Ocr) -> "ExtractionConfig":
     )
 
 
-def _models() -> Path | None:
+def ocr_models() -> Path | None:
     """Return the folder of tesseract's English model, where there is one."""
     return next((Path(folder) for folder in _MODELS if (Path(folder) / "eng.traineddata").is_file()), None)
 

@@ -5,7 +5,9 @@ page's end, it leaves out some columns, and it repeats table text behind the las
 """
 
 import re
+from collections.abc import Iterator
 from contextlib import closing
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from connectors.errors import UnreadableDocument
@@ -32,11 +34,9 @@ def read_pdf(data: bytes, *, ocr: Ocr = "auto") -> Draft:
     try:
         with closing(pypdfium2.PdfDocument(data)) as document:
             draft, written = _read(document)
+            return draft if written else read_scan(_single_pages(document), ocr=ocr)
     except pypdfium2.PdfiumError as error:
         raise _refused(error) from error
-    if not written:
-        return read_scan(data, ocr=ocr)
-    return draft
 
 
 def _read(document: "PdfDocument") -> tuple[Draft, bool]:
@@ -52,6 +52,18 @@ def _read(document: "PdfDocument") -> tuple[Draft, bool]:
         draft.gap()
         written = written or bool(text.strip())
     return draft, written
+
+
+def _single_pages(document: "PdfDocument") -> Iterator[bytes]:
+    """Give each page as a pdf of its own: so OCR tells what stands on which page."""
+    import pypdfium2
+
+    for number in range(len(document)):
+        with closing(pypdfium2.PdfDocument.new()) as single:
+            single.import_pages(document, [number])
+            buffer = BytesIO()
+            single.save(buffer)
+        yield buffer.getvalue()
 
 
 def _refused(error: Exception) -> UnreadableDocument:

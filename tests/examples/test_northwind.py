@@ -109,6 +109,8 @@ def test_pictures_of_text_are_read_by_ocr(
     parsed = parse(Raw(name, files[name].read_bytes(), name), ocr="auto")
     assert parsed.unreadable == ()
     assert words in " ".join(parsed.documents[0].text.split())
+    pages = [one.label for one in parsed.documents[0].anchors if one.kind == "page"]
+    assert pages == (["1"] if name.endswith(".pdf") else [])
 
 
 def test_readable_documents_are_long_enough_to_be_cut(documents: dict[str, Document]) -> None:
