@@ -9,6 +9,7 @@ from indexes.report import SyncReport
 from ragflow.answers import hit_json
 
 _HELD_OR_FAILED = 4
+_NOTHING_READABLE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ class SearchReport:
     def hits(self) -> tuple[Hit, ...]:
         """The hits, best first."""
         return self.found.hits
+
+    @property
+    def exit_code(self) -> int:
+        """6 when nothing indexed is readable for the asker; a search without hits is 0."""
+        return 0 if self.found.rows else _NOTHING_READABLE
 
     def to_json(self) -> dict[str, Any]:
         """Return the object ``ragflow.search/1``."""

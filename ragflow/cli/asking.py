@@ -29,7 +29,10 @@ def search(  # noqa: PLR0913 - each is a flag of the command line
     system: Annotated[System, typer.Option("--system", help="How hits are found.")] = "hybrid",
     as_json: Json = False,
 ) -> None:
-    """Show the passages nearest to a question."""
+    """Show the passages nearest to a question.
+
+    The exit code is 6 where nothing indexed is readable for you.
+    """
     from ragflow.errors import check_question
 
     frame: Frame = ctx.obj
@@ -39,9 +42,10 @@ def search(  # noqa: PLR0913 - each is a flag of the command line
         report = app.find(text, readers=asker.readers, sources=sources or None, k=k, system=system)
     if as_json:
         emit(report.to_json())
-        return
-    for line in found(report.to_json(), width()):
-        say(line)
+    else:
+        for line in found(report.to_json(), width()):
+            say(line)
+    raise typer.Exit(report.exit_code)
 
 
 def ask(

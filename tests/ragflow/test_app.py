@@ -171,6 +171,15 @@ def test_a_hidden_source_is_an_unknown_source(app: ragflow.App) -> None:
     assert app.find(HR_QUESTION, readers=HR, sources=["hr"]).hits
 
 
+def test_who_may_read_nothing_is_told_so_by_the_exit_code(folder: Path) -> None:
+    only_hr = CONFIG.replace("readers: [everyone]", "readers: [group:hr]")
+    (folder / "ragflow.yaml").write_text(only_hr)
+    with ragflow.open(folder) as app:
+        app.index()
+        assert (app.find(QUESTION, readers=EVERYONE).exit_code, app.find("zebra", readers=HR).exit_code) == (6, 0)
+        assert app.ask(QUESTION, readers=EVERYONE).exit_code == 6
+
+
 def test_hidden_and_absent_documents_are_not_found_alike(app: ragflow.App) -> None:
     for name in ("hr/bands.md", "hr/absent.md"):
         for look in (app.show, app.text):
