@@ -8,36 +8,35 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from indexes import weights
 from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, StoreNotWritable
-from indexes.forget import forget
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.locks import writer_lock
 from indexes.query import Hit, Query, Ranking, System
-from indexes.report import Progress
 from indexes.store import Store
-from indexes.sync import Sync
 from ragflow import identity, upkeep
-from ragflow import sources as sources_of
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
-from ragflow.doctor import Check
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.extractive import ExtractiveAnswerer
-from ragflow.health import examine
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
 from ragflow.pipeline import Question, Record, Rules, ask
 from ragflow.records import Run, asked, blank, citations, new_id, timestamp
-from ragflow.reports import IndexReport, SearchReport
+from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
 from ragflow.verify import Proof, verify
 
-__all__ = ["App", "Progress", "open"]
+if TYPE_CHECKING:
+    from indexes.report import Progress
+    from ragflow.doctor import Check
+    from ragflow.reports import IndexReport
+
+__all__ = ["App", "open"]
 
 
 def open(folder: str | Path = ".", *, overrides: Sequence[str] = ()) -> "App":  # noqa: A001  the pinned name
@@ -98,13 +97,18 @@ class App:
         full: bool = False,
         allow_deletes: bool = False,
         wait: float = 0.0,
-        progress: Callable[[Progress], None] = lambda _: None,
-    ) -> IndexReport:
+        progress: "Callable[[Progress], None]" = lambda _: None,
+    ) -> "IndexReport":
         """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
 
         Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
         raise: the report names it and its ``exit_code`` is 4.
         """
+        # What only indexing needs is imported here: a cold `ask` is over before it would be loaded.
+        from indexes.sync import Sync
+        from ragflow import sources as sources_of
+        from ragflow.reports import IndexReport
+
         chosen = self.config.choose(sources)
         run, began, created = new_id("r"), time.perf_counter(), timestamp()
         with self._writing(wait=wait) as store:
@@ -253,8 +257,10 @@ class App:
         return self._run(run, asker).to_json()
 
     @map_errors()
-    def health(self, *, fix: bool) -> list[Check]:
+    def health(self, *, fix: bool) -> "list[Check]":
         """Check the store, the live generation and orphans; ``fix`` removes what killed runs left."""
+        from ragflow.health import examine
+
         return examine(self.workspace, fix=fix)
 
     # -- generations and erasing -----------------------------------------------------------------
@@ -279,6 +285,8 @@ class App:
     @map_errors()
     def forget(self, document: str) -> dict[str, Any]:
         """Erase a document from store, index and records; digests stay. Raises ``NotFound``."""
+        from indexes.forget import forget
+
         created = timestamp()
         with self._writing() as store:
             library = Library(store, self._index)

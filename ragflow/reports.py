@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexes.query import Found, Hit
-from indexes.report import SyncReport
 from ragflow.answers import hit_json
+
+if TYPE_CHECKING:
+    from indexes.report import SyncReport
 
 _HELD_OR_FAILED = 4
 _NOTHING_READABLE = 6
@@ -18,7 +20,7 @@ class IndexReport:
 
     run: str | None
     dry_run: bool
-    sync: SyncReport
+    sync: "SyncReport"
     timings_ms: Mapping[str, float]
     estimate_s: float | None = None
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from ragflow.app import Progress
+    from indexes.report import Progress
 
 _SECONDS_BETWEEN_LINES = 5.0
 

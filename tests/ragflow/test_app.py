@@ -176,7 +176,10 @@ def test_who_may_read_nothing_is_told_so_by_the_exit_code(folder: Path) -> None:
     (folder / "ragflow.yaml").write_text(only_hr)
     with ragflow.open(folder) as app:
         app.index()
-        assert (app.find(QUESTION, readers=EVERYONE).exit_code, app.find("zebra", readers=HR).exit_code) == (6, 0)
+        assert (app.find(QUESTION, readers=EVERYONE).exit_code, app.find("zebra", readers=HR).exit_code) == (
+            6,
+            0,
+        )
         assert app.ask(QUESTION, readers=EVERYONE).exit_code == 6
 
 
