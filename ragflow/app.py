@@ -183,7 +183,7 @@ class App:
         )
         run = asked(
             answer,
-            actor=_actor_first(asker),
+            actor=asker.principals,
             steps=record.steps,
             config_digest=settings.digest,
             version=version("ragflow"),
@@ -378,7 +378,7 @@ class App:
     def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
         return blank(
             kind,
-            actor=_actor_first(self.asker()),
+            actor=self.asker().principals,
             created=created,
             generation=generation,
             config_digest=self.config.digest,
@@ -397,7 +397,3 @@ class App:
             return False
         cited = {name for name, _ in citations(run)}
         return not cited or self._library().may_read_all(cited, frozenset(asker.readers))
-
-
-def _actor_first(asker: Asker) -> tuple[str, ...]:
-    return (asker.actor, *(one for one in asker.readers if one != asker.actor))

@@ -29,6 +29,11 @@ class Asker:
     acting: bool = False
     auditor: bool = False
 
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """The actor, then the readers besides: what a record names."""
+        return (self.actor, *(one for one in self.readers if one != self.actor))
+
 
 def login() -> str:
     """Return the login of the process's effective user.
