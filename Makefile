@@ -58,8 +58,12 @@ format: .venv-test/ready
 bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/size.py .venv
 	$(TEST) benchmarks/startup.py --python $(DEMO) --reference $(TEST)
-	$(TEST) benchmarks/search.py --data $(DATA)
 	$(TEST) benchmarks/embedding.py --data $(DATA)
+	$(TEST) benchmarks/retrieval.py --data $(DATA)
+	$(TEST) benchmarks/sync.py --data $(DATA) --python $(DEMO)
+	$(TEST) benchmarks/scale.py --data $(DATA) --python $(DEMO)
+	$(TEST) benchmarks/search.py --data $(DATA)
+	$(TEST) benchmarks/abstention.py $(DATA)
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv

@@ -25,13 +25,16 @@ import ragflow
 from indexes.build import Chunking
 from indexes.embedding import Embedder, Vectors
 from indexes.testing import Planted, World
+from ragflow.identity import login
 
-CONFIG = """\
+CONFIG = f"""\
 version: 1
+identity: {{impersonate: [{login()}]}}
 sources:
-  pages: {type: files, path: nowhere, readers: [everyone, "group:few"]}
+  pages: {{type: files, path: nowhere, readers: ["group:many", "group:few"]}}
 """
 DOCUMENT_ROWS = 8
+ROWS_A_CHUNK = 0.48  # a row of the handbooks gives two chunks and a bit
 QUESTIONS = 200
 MUST_P50, MUST_P95, MUST_MB = 20.0, 40.0, 400.0
 
@@ -61,7 +64,7 @@ def planted(rows: Sequence[Row], count: int) -> list[Planted]:
     for row in varied(rows, count):
         waiting.append(row.body)
         if len(waiting) == DOCUMENT_ROWS:
-            readers = ("everyone", "group:few") if len(documents) % 100 == 0 else ("everyone",)
+            readers = ("group:many", "group:few") if len(documents) % 100 == 0 else ("group:many",)
             documents.append(Planted(f"pages/{len(documents):06}", "\n\n".join(waiting), readers))
             waiting = []
     return documents
@@ -75,7 +78,7 @@ def build(folder: Path, rows: Sequence[Row], chunks: int) -> None:
         real = app._embedder()  # noqa: SLF001  the program has no face for this: it is a benchmark's need
     chunking = Chunking(tokens=200, overlap=40)
     world = World(folder / ".ragflow", RandomVectors(real), chunking=chunking)
-    documents = planted(rows, int(chunks * 1.02))
+    documents = planted(rows, int(chunks * ROWS_A_CHUNK))
     began = time.perf_counter()
     report = world.sync(documents, options=replace(world.options(), run="r-benchmark"))
     world.close()
@@ -109,11 +112,21 @@ def main() -> int:
         if not (work / "ragflow.yaml").exists():
             build(work, rows, options.chunks)
         with ragflow.open(work) as app:
-            for reader, share in (("everyone", "100 %"), ("group:few", "1 %")):
+            for reader, share in (("group:many", "100 %"), ("group:few", "1 %")):
                 p50, p95 = timed(app, questions, reader)
                 missed |= p50 > MUST_P50 or p95 > MUST_P95
                 print(f"search, {share:>5} readable   p50 {p50:6.1f} ms  p95 {p95:6.1f} ms  (20, 40)")
-        ask = [str(options.python), "-m", "ragflow.cli", "-C", str(work), "ask", questions[0]]
+        ask = [
+            str(options.python),
+            "-m",
+            "ragflow.cli",
+            "-C",
+            str(work),
+            "ask",
+            questions[0],
+            "--as",
+            "group:many",
+        ]
         figures = [peak(ask) for _ in range(5)]
     memory = max(one for one, _ in figures)
     seconds = statistics.median(one for _, one in figures)

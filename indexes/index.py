@@ -1,9 +1,9 @@
 """The embedded index: the live generation of a workspace, searched under the asker's mask."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,8 @@ class EmbeddedIndex:
         self._access: Access | None = None
         self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
         self._versions: dict[int, Version] = {}
-        self._texts: OrderedDict[str, str] = OrderedDict()
-        self._layouts: OrderedDict[str, tuple[Anchor, ...]] = OrderedDict()
+        self._texts: _Recent[str] = _Recent()
+        self._layouts: _Recent[tuple[Anchor, ...]] = _Recent()
 
     def close(self) -> None:
         """Give the generation back."""
@@ -71,10 +71,11 @@ class EmbeddedIndex:
             system=query.system,
             name=lambda part, rows: self._names(readable.slices[part], rows),
         )
-        hits = tuple(
-            self._hit(number, readable.slices[one.slice], one)
-            for number, one in enumerate(candidates, start=1)
-        )
+        found = [(readable.slices[one.slice], one) for one in candidates]
+        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
+        self._texts.load([one.revision for one in versions], self._store.texts)
+        self._layouts.load([one.layout for one in versions], self._store.layouts)
+        hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
         return Found(
             hits, view.manifest.id, readable_idf(readable.slices, terms), readable.rows, readable.sources
         )
@@ -106,7 +107,8 @@ class EmbeddedIndex:
 
     def text(self, revision: str) -> str:
         """Give the canonical text of a stored revision, kept in memory for the next call."""
-        return _kept(self._texts, revision, lambda: self._store.text(revision) or "")
+        self._texts.load([revision], self._store.texts)
+        return self._texts.get(revision, "")
 
     def _refresh(self) -> View:
         live = self._generations.live()
@@ -153,7 +155,7 @@ class EmbeddedIndex:
         rows, row = part.segment.rows, candidate.row
         version = self._versions[int(rows.versions[row])]
         start, end = int(rows.starts[row]), int(rows.ends[row])
-        anchors = _kept(self._layouts, version.layout, lambda: self._store.anchors(version.layout))
+        anchors = self._layouts.get(version.layout, ())
         return Hit(
             rank=number,
             chunk=candidate.chunk,
@@ -178,12 +180,24 @@ def _chunk_id(version: Version, start: int, end: int) -> str:
     return f"{version.name}@{version.revision[:12]}:{start}-{end}"
 
 
-def _kept(cache: "OrderedDict[str, _Value]", key: str, load: Callable[[], _Value]) -> _Value:
-    """Give what is kept under ``key``, loading it when absent; the least recently used one leaves."""
-    if key in cache:
-        cache.move_to_end(key)
-        return cache[key]
-    value = cache[key] = load()
-    if len(cache) > _TEXTS:
-        cache.popitem(last=False)
-    return value
+class _Recent(Generic[_Value]):
+    """What was used last, under its digest: contents never change."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, _Value] = OrderedDict()
+
+    def load(self, keys: Sequence[str], read: Callable[[Sequence[str]], dict[str, _Value]]) -> None:
+        """See to it that all of these are held, reading the absent ones at once; the oldest leave."""
+        wanted = dict.fromkeys(keys)
+        missing = [key for key in wanted if key not in self._held]
+        if missing:
+            self._held.update(read(missing))
+        for key in wanted:
+            if key in self._held:
+                self._held.move_to_end(key)
+        while len(self._held) > max(_TEXTS, len(wanted)):
+            self._held.popitem(last=False)
+
+    def get(self, key: str, absent: _Value) -> _Value:
+        """Give what is held under a key."""
+        return self._held.get(key, absent)

@@ -194,9 +194,9 @@ def _lexical(rows: _Rows, terms: Sequence[str], ranking: Ranking) -> _Scored:
     average = _average_length(rows.slices, count, ranking)
     places, scores = [], []
     for first, each, by_term in zip(rows.firsts, rows.slices, found, strict=False):
-        norms = _norms(each.segment.postings, average, ranking)
         totals = np.zeros(len(each.mask))
         for idf, posting in zip(idfs, by_term, strict=True):
+            norms = _norms(each.segment.postings, posting.rows, average, ranking)
             totals[posting.rows] += idf * _saturated(posting, norms, ranking)
         held = np.flatnonzero(totals)
         places.append(held + first)
@@ -225,9 +225,11 @@ def _average_length(slices: Sequence[Slice], count: int, ranking: Ranking) -> fl
     return (body + ranking.title_boost * title + ranking.heading_boost * headings) / count or 1.0
 
 
-def _norms(postings: Postings, average: float, ranking: Ranking) -> Floats:
-    """Return BM25's k1 * (1 - b + b * length / average) of each row, readable or not."""
-    lengths = _weighted(postings.body_lengths, postings.title_lengths, postings.headings_lengths, ranking)
+def _norms(postings: Postings, rows: NDArray[np.int32], average: float, ranking: Ranking) -> Floats:
+    """Return BM25's k1 * (1 - b + b * length / average) of these rows."""
+    lengths = _weighted(
+        postings.body_lengths[rows], postings.title_lengths[rows], postings.headings_lengths[rows], ranking
+    )
     norms = ranking.k1 * (1 - ranking.b + ranking.b * (lengths / average))
     # Where a field has no weight, or k1 is 0, a frequency of 0 would be divided by 0.
     return np.maximum(norms, np.finfo(np.float64).tiny)
@@ -236,7 +238,7 @@ def _norms(postings: Postings, average: float, ranking: Ranking) -> Floats:
 def _saturated(posting: Posting, norms: Floats, ranking: Ranking) -> Floats:
     """Return BM25's term weight, without idf, of each entry."""
     frequency = _weighted(posting.body, posting.title, posting.headings, ranking)
-    below = frequency + norms[posting.rows]
+    below = frequency + norms
     frequency *= ranking.k1 + 1
     frequency /= below
     return frequency

@@ -176,19 +176,32 @@ class Store:
 
     def text(self, revision: str) -> str | None:
         """Give the canonical text of a revision; None when it was erased or never stored."""
-        query = sa.select(schema.texts.c.text).where(schema.texts.c.revision == revision)
+        return self.texts([revision]).get(revision)
+
+    def texts(self, revisions: Sequence[str]) -> dict[str, str]:
+        """Give the canonical texts of these revisions; what was erased or never stored is left out."""
+        t = schema.texts.c
+        found: dict[str, str] = {}
         with self.read() as connection:
-            packed = connection.scalar(query)
-        return None if packed is None else unpack(packed, revision)
+            for batch in batches(revisions):
+                for row in connection.execute(sa.select(t.revision, t.text).where(t.revision.in_(batch))):
+                    found[row.revision] = unpack(row.text, row.revision)
+        return found
 
     def anchors(self, layout: str) -> tuple[Anchor, ...]:
         """Give the anchors of a layout; empty when it is not stored."""
-        query = sa.select(schema.layouts.c.anchors).where(schema.layouts.c.digest == layout)
+        return self.layouts([layout]).get(layout, ())
+
+    def layouts(self, digests: Sequence[str]) -> dict[str, tuple[Anchor, ...]]:
+        """Give the anchors of these layouts; what is not stored is left out."""
+        t = schema.layouts.c
+        found: dict[str, tuple[Anchor, ...]] = {}
         with self.read() as connection:
-            packed = connection.scalar(query)
-        if packed is None:
-            return ()
-        return tuple(Anchor(*fields) for fields in json.loads(unpack(packed, layout)))
+            for batch in batches(digests):
+                for row in connection.execute(sa.select(t.digest, t.anchors).where(t.digest.in_(batch))):
+                    anchors = json.loads(unpack(row.anchors, row.digest))
+                    found[row.digest] = tuple(Anchor(*fields) for fields in anchors)
+        return found
 
 
 _VERSIONS = sa.select(
