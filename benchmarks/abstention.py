@@ -13,6 +13,7 @@ import json
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def searched(each: Set, embed: Remembering) -> Iterator[Found]:
         terms = analyse(question.text)
         best = rank(
             slices,
-            Analysed(terms, vector),
+            Analysed(terms, partial(np.asarray, vector)),
             ranking=Ranking(),
             k=10,
             system="hybrid",

@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +249,7 @@ def measure(
         for question, vector in zip(questions, vectors, strict=True):
             for share in shares:
                 begun = time.perf_counter()
-                analysed = Analysed(analyse(question), vector)
+                analysed = Analysed(analyse(question), partial(np.asarray, vector))
                 found = rank(slices[share], analysed, ranking=RANKING, k=K, system="hybrid", name=name)
                 spent = 1_000 * (time.perf_counter() - begun)
                 if turn:

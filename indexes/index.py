@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -60,25 +61,25 @@ class EmbeddedIndex:
         view = self._refresh()
         readable = self.readable(query.readers, query.sources)
         terms = analyse(query.text)
-        vector = None
-        if query.system != "lexical" and readable.rows:
-            vector = self._embed(view, query.text)
-        candidates = rank(
-            readable.slices,
-            Analysed(terms, vector),
-            ranking=self._ranking,
-            k=query.k,
-            system=query.system,
-            name=lambda part, rows: self._names(readable.slices[part], rows),
-        )
+        with ThreadPoolExecutor(1) as pool:
+            # The model and the lexical leg need nothing of each other: they run side by side.
+            wanted = query.system != "lexical" and readable.rows > 0
+            vector = pool.submit(self._embed, view, query.text) if wanted else None
+            idf = readable_idf(readable.slices, terms)
+            candidates = rank(
+                readable.slices,
+                Analysed(terms, None if vector is None else vector.result),
+                ranking=self._ranking,
+                k=query.k,
+                system=query.system,
+                name=lambda part, rows: self._names(readable.slices[part], rows),
+            )
         found = [(readable.slices[one.slice], one) for one in candidates]
         versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
         self._texts.load([one.revision for one in versions], self._store.texts)
         self._layouts.load([one.layout for one in versions], self._store.layouts)
         hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
-        return Found(
-            hits, view.manifest.id, readable_idf(readable.slices, terms), readable.rows, readable.sources
-        )
+        return Found(hits, view.manifest.id, idf, readable.rows, readable.sources)
 
     def readable(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Readable:
         """Give what these readers may read now. Raises ``NoGeneration``."""

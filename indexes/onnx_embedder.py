@@ -23,17 +23,15 @@ if TYPE_CHECKING:
 class OnnxEmbedder:
     """An ``Embedder`` over a BERT checkpoint folder.
 
-    Each text runs alone and unpadded, so that its vector cannot depend on its company. Several texts
-    run at once, one on each usable core; a single one, a question, is shared out over all of them. The
-    bytes are the same either way: no sum is ever divided among threads. Open one with
+    Each text runs alone, unpadded, on one thread, so that its vector cannot depend on its company;
+    several texts run at once, one on each usable core, over one shared session. Open one with
     ``OnnxEmbedder.open``.
     """
 
     def __init__(
-        self, source: str | bytes, tokenizer: "Tokenizer", architecture: Architecture, *, key: str
+        self, session: "InferenceSession", tokenizer: "Tokenizer", architecture: Architecture, *, key: str
     ) -> None:
-        self._source = source
-        self._sessions: dict[int, InferenceSession] = {}
+        self._session = session
         self._tokenizer = tokenizer
         self._architecture = architecture
         self._key = key
@@ -70,9 +68,7 @@ class OnnxEmbedder:
         name = f"{precision}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
         graph = graphs.keep(cache, name, lambda: build(model, architecture, precision))
         source = str(graph) if graph else build(model, architecture, precision).SerializeToString()
-        embedder = cls(source, _read_tokenizer(tokens), architecture, key=f"onnx-{name}")
-        embedder._session(embedder._threads)  # a graph that does not load is told now
-        return embedder
+        return cls(_start(source), _read_tokenizer(tokens), architecture, key=f"onnx-{name}")
 
     @property
     def key(self) -> str:
@@ -91,13 +87,11 @@ class OnnxEmbedder:
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         threads = min(self._threads, len(texts))
         if threads <= 1:
-            session = self._session(self._threads)
             for place, text in enumerate(texts):
-                vectors[place] = self._embed_one(session, text)
+                vectors[place] = self._embed_one(text)
             return vectors
-        session = self._session(1)
         with ThreadPoolExecutor(threads) as pool:
-            for place, row in enumerate(pool.map(lambda text: self._embed_one(session, text), texts)):
+            for place, row in enumerate(pool.map(self._embed_one, texts)):
                 vectors[place] = row
         return vectors
 
@@ -106,13 +100,7 @@ class OnnxEmbedder:
         offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
 
-    def _session(self, threads: int) -> "InferenceSession":
-        """Return the session whose every text is shared out over so many threads."""
-        if threads not in self._sessions:
-            self._sessions[threads] = _start(self._source, threads)
-        return self._sessions[threads]
-
-    def _embed_one(self, session: "InferenceSession", text: str) -> Vectors:
+    def _embed_one(self, text: str) -> Vectors:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         encoding.truncate(self.max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False))
         ids = np.array([self._tokenizer.post_process(encoding).ids], np.int32)
@@ -121,18 +109,17 @@ class OnnxEmbedder:
             "attention_mask": np.ones_like(ids),
             "token_type_ids": np.zeros_like(ids),
         }
-        vectors: Vectors = session.run(["embedding"], feeds)[0]
+        vectors: Vectors = self._session.run(["embedding"], feeds)[0]
         row: Vectors = vectors[0]
         return row
 
 
-def _start(source: str | bytes, threads: int) -> "InferenceSession":
-    """Start a session that computes on so many threads, the calling one included, which sleep when idle."""
+def _start(source: str | bytes) -> "InferenceSession":
+    """Start a session that computes on the calling thread and keeps no memory between texts."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     # The builder has fused what is worth it; another fusion of the runtime's would cost 5 % more time.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

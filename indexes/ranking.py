@@ -27,7 +27,7 @@ Places = NDArray[np.int64]
 
 # Below this share of readable rows, gathering them beats multiplying all: the row is what is read.
 _GATHER_SHARE = 0.4
-_BLOCK = 8_192
+_BLOCK = 65_536  # rows of 1.5 kB
 _THREADS = 2
 _EXACT_BLOCK = 1_024
 
@@ -42,13 +42,14 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """A question as the index sees it: terms from ``analyse``, and a unit vector.
+    """A question as the index sees it: terms from ``analyse``, and what gives its unit vector.
 
-    ``vector`` None, or no term that a readable row holds: that leg is empty.
+    ``vector`` None, or no term that a readable row holds: that leg is empty. ``vector`` is called once,
+    after the lexical leg is done, so that it may be computed meanwhile.
     """
 
     terms: Sequence[str]
-    vector: NDArray[np.float32] | None
+    vector: Callable[[], NDArray[np.float32]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def rank(
     """
     depth = ranking.candidates if system == "hybrid" else max(ranking.candidates, k)
     rows = _Rows.of(slices, name)
-    vector = question.vector if system != "lexical" else None
     terms = question.terms if system != "dense" else ()
     lexical = rows.first(_lexical(rows, terms, ranking), depth)
+    vector = question.vector() if question.vector is not None and system != "lexical" else None
     dense = _NOTHING if vector is None else rows.first(_nearest(rows, vector, depth), depth)
     union = np.union1d(lexical.places, dense.places)
     if not len(union) or k <= 0:
@@ -275,9 +276,11 @@ def _approximate(rows: _Rows, vector: NDArray[np.float32]) -> tuple[Places, NDAr
     times as long.
     """
     tasks = [
-        (each, first, at)
+        (each, first, at, size)
         for first, each in zip(rows.firsts, rows.slices, strict=False)
-        for at in range(0, len(each.mask), _BLOCK)
+        # Few and large: between two blocks a thread has to wait for the interpreter's lock.
+        for size in (min(_BLOCK, len(each.mask) // _THREADS + 1),)
+        for at in range(0, len(each.mask), size)
     ]
     if sum(int(np.count_nonzero(each.mask)) for each in rows.slices) <= _BLOCK:
         blocks = [_multiplied(task, vector) for task in tasks]
@@ -290,12 +293,12 @@ def _approximate(rows: _Rows, vector: NDArray[np.float32]) -> tuple[Places, NDAr
 
 
 def _multiplied(
-    task: tuple[Slice, int, int], vector: NDArray[np.float32]
+    task: tuple[Slice, int, int, int], vector: NDArray[np.float32]
 ) -> tuple[Places, NDArray[np.float32]]:
     """Return places and float32 products of the readable rows of one block of one slice."""
-    each, first, at = task
-    held = np.flatnonzero(each.mask[at : at + _BLOCK])
-    vectors = np.asarray(each.segment.vectors[at : at + _BLOCK])
+    each, first, at, size = task
+    held = np.flatnonzero(each.mask[at : at + size])
+    vectors = np.asarray(each.segment.vectors[at : at + size])
     if len(held) > _GATHER_SHARE * len(vectors):
         near = np.einsum("ij,j->i", vectors, vector)[held]
     else:

@@ -69,6 +69,7 @@ class Store:
     def __init__(self, engine: sa.Engine, *, writable: bool) -> None:
         self.engine = engine
         self.writable = writable
+        self._single: sa.Connection | None = None
 
     @classmethod
     def open(cls, path: Path, *, write: bool = False) -> "Store":
@@ -103,6 +104,9 @@ class Store:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._single is not None:
+            self._single.close()
+            self._single = None
         self.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -116,6 +120,16 @@ class Store:
         """Give a connection that sees one consistent state."""
         with self.engine.connect() as connection:
             yield connection
+
+    def look(self) -> sa.Connection:
+        """Give the connection of single statements: each sees the newest state, and none begins anything.
+
+        A search asks the store a handful of such questions; a transaction around each would cost more
+        than the question.
+        """
+        if self._single is None:
+            self._single = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._single
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -143,8 +157,7 @@ class Store:
 
     def epoch(self) -> int:
         """Give the number of access changes and deletions so far."""
-        with self.read() as connection:
-            return read_epoch(connection)
+        return read_epoch(self.look())
 
     def access(self) -> Access:
         """Read who may read what now."""
@@ -162,10 +175,9 @@ class Store:
     def versions(self, ids: Sequence[int]) -> dict[int, Version]:
         """Give the versions with these ids; unknown ones are left out."""
         found: dict[int, Version] = {}
-        with self.read() as connection:
-            for batch in batches(ids):
-                query = _VERSIONS.where(schema.versions.c.id.in_(batch))
-                found |= {row.id: Version(**row) for row in connection.execute(query).mappings()}
+        for batch in batches(ids):
+            query = _VERSIONS.where(schema.versions.c.id.in_(batch))
+            found |= {row.id: Version(**row) for row in self.look().execute(query).mappings()}
         return found
 
     def versions_of(self, name: str) -> list[Version]:
@@ -182,10 +194,9 @@ class Store:
         """Give the canonical texts of these revisions; what was erased or never stored is left out."""
         t = schema.texts.c
         found: dict[str, str] = {}
-        with self.read() as connection:
-            for batch in batches(revisions):
-                for row in connection.execute(sa.select(t.revision, t.text).where(t.revision.in_(batch))):
-                    found[row.revision] = unpack(row.text, row.revision)
+        for batch in batches(revisions):
+            for row in self.look().execute(sa.select(t.revision, t.text).where(t.revision.in_(batch))):
+                found[row.revision] = unpack(row.text, row.revision)
         return found
 
     def anchors(self, layout: str) -> tuple[Anchor, ...]:
@@ -196,11 +207,10 @@ class Store:
         """Give the anchors of these layouts; what is not stored is left out."""
         t = schema.layouts.c
         found: dict[str, tuple[Anchor, ...]] = {}
-        with self.read() as connection:
-            for batch in batches(digests):
-                for row in connection.execute(sa.select(t.digest, t.anchors).where(t.digest.in_(batch))):
-                    anchors = json.loads(unpack(row.anchors, row.digest))
-                    found[row.digest] = tuple(Anchor(*fields) for fields in anchors)
+        for batch in batches(digests):
+            for row in self.look().execute(sa.select(t.digest, t.anchors).where(t.digest.in_(batch))):
+                anchors = json.loads(unpack(row.anchors, row.digest))
+                found[row.digest] = tuple(Anchor(*fields) for fields in anchors)
         return found
 
 
@@ -290,8 +300,13 @@ def _engine(url: str) -> sa.Engine:
         cursor.close()
 
     sa.event.listen(engine, "connect", connected)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN")
 
 
 def _damaged(path: Path, error: Exception) -> StoreDamaged:
