@@ -33,7 +33,7 @@ from indexes.postings import PostingsBuilder
 from indexes.segments import Rows, Segment, merge_segments, open_segment, write_segment
 from indexes.store import Store, Version, batches
 
-_EMBED_BATCH = 256
+_EMBED_BATCH = 64
 _COMPACT_SHARE = 0.2
 _COMPACT_SEGMENTS = 16
 
