@@ -73,26 +73,37 @@ class _Answer(_Strict):
 def read_answer(shown: object) -> Answer:
     """Read an object ``ragflow.ask/1`` from outside, strictly; what ``--explain`` adds is left out.
 
-    The parts must fit each other: each id once, every number cited exists, the answer is its claims.
-
     Raises:
-        UsageError: it is not such an object; the message names the first thing wrong.
+        UsageError: it is not such an object, or its parts do not fit each other; the message names the
+            first thing wrong.
     """
+    answer = read_parts(shown)
+    wrong = contradiction(answer)
+    if wrong is not None:
+        raise _not_an_answer(wrong)
+    return answer
+
+
+def read_parts(shown: object) -> Answer:
+    """Read an object ``ragflow.ask/1`` whose parts may contradict each other. Raises ``UsageError``."""
     try:
-        read = _Answer.model_validate(shown)
+        return _built(_Answer.model_validate(shown))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise _not_an_answer(f"{place}: {first['msg']}") from error
-    answer = _built(read)
+
+
+def contradiction(answer: Answer) -> str | None:
+    """Say where an answer's parts do not fit: an id twice, a number without citation, other words."""
     ids = [citation.id for citation in answer.citations]
     if len(set(ids)) < len(ids):
-        raise _not_an_answer("two citations bear the same id")
+        return "two citations bear the same id"
     if any(number not in ids for claim in answer.claims for number in claim.citations):
-        raise _not_an_answer("a claim cites a number that is not among the citations")
+        return "a claim cites a number that is not among the citations"
     if render(answer.claims) != answer.answer:
-        raise _not_an_answer("the answer's text is not that of its claims")
-    return answer
+        return "the answer's text is not that of its claims"
+    return None
 
 
 def _not_an_answer(what: str) -> UsageError:

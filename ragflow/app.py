@@ -29,7 +29,7 @@ from ragflow.pipeline import Question, Record, Rules, ask
 from ragflow.records import Run, asked, blank, citations, new_id, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
-from ragflow.verify import Proof, verify
+from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
     from indexes.report import Progress
@@ -205,11 +205,8 @@ class App:
         who = frozenset(identity.readers(readers))
         library = self._library()
         if isinstance(run, Mapping):
-            shown = Answer.from_json(run).to_json()
-            return verify(
-                shown,
-                run=shown["run"],
-                record="none",
+            return verify_object(
+                run,
                 text=lambda name, revision: (
                     library.evidence(name, revision) if library.may_read(name, who) else None
                 ),

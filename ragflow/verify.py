@@ -113,6 +113,20 @@ def verify(
     return Proof(run, record, tuple(_prove(each, record, text, now) for each in citations))
 
 
+def verify_object(shown: Mapping[str, Any], *, text: Text, now: Now) -> Proof:
+    """Prove an answer's object that came without its record; ``record`` is changed where its parts disagree.
+
+    Raises:
+        UsageError: it is no object ``ragflow.ask/1``.
+    """
+    from ragflow.answer_reading import contradiction, read_parts  # models take long to make
+
+    read = read_parts(shown)
+    if contradiction(read) is not None:
+        return Proof(read.run, "changed", ())
+    return verify(read.to_json(), run=read.run, record="none", text=text, now=now)
+
+
 def _prove(citation: Mapping[str, Any], record: RecordState, text: Text, now: Now) -> Proved:
     kept = text(citation["document"], citation["revision"])
     status, detail = _status(citation, record, kept)

@@ -84,6 +84,13 @@ def test_one_changed_character_of_a_shown_answer_is_found(app: ragflow.App) -> N
     assert app.verify(shown, readers=EVERYONE).exit_code == 8
 
 
+def test_a_changed_answer_over_unchanged_claims_is_found(app: ragflow.App) -> None:
+    shown = app.ask(QUESTION, readers=EVERYONE).to_json()
+    shown["answer"] = shown["answer"].replace("28", "29")
+    proof = app.verify(shown, readers=EVERYONE)
+    assert (proof.record, proof.exit_code) == ("changed", 8)
+
+
 def test_one_changed_character_of_a_record_is_found(folder: Path, app: ragflow.App) -> None:
     run = app.ask(QUESTION, readers=EVERYONE).run
     assert run is not None
