@@ -120,11 +120,3 @@ journal = Table(
     Column("at", String, nullable=False),
     Column("detail", String, nullable=True),
 )
-
-synced = Table(
-    "synced",
-    metadata,
-    Column("source", String, primary_key=True),
-    Column("at", String, nullable=False),
-    Column("status", String, nullable=False),
-)

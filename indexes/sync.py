@@ -21,7 +21,7 @@ from indexes import ingest, schema
 from indexes.build import Builder, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
-from indexes.errors import NoGeneration, StorageError
+from indexes.errors import StorageError
 from indexes.generations import Generations, Manifest
 from indexes.plan import Plan, SourceSpec, list_items, make_plan
 from indexes.report import Parsers, Progress, SourceReport, SyncOptions, SyncReport
@@ -110,15 +110,16 @@ class Sync:
         }
         ingest.set_readers(self._store, spec.name, narrowed)
 
-    def _plan(self, spec: SourceSpec) -> Plan:
+    def _plan(self, spec: SourceSpec) -> tuple[Plan, dict[str, ingest.KnownItem]]:
         self._progress(Progress("list", spec.name, 0, None))
         listed = list_items(spec)
         known = ingest.known_items(self._store, spec.name)
-        return make_plan(spec, listed, known, keys=self._options.keys, full=self._options.full)
+        plan = make_plan(spec, listed, known, keys=self._options.keys, full=self._options.full)
+        return plan, known
 
     def _foresee(self, spec: SourceSpec) -> SourceReport:
         try:
-            plan = self._plan(spec)
+            plan, _ = self._plan(spec)
         except ConnectorError as error:
             return _failed(error)
         return SourceReport(
@@ -137,19 +138,16 @@ class Sync:
 
     def _source(self, spec: SourceSpec) -> SourceReport:
         try:
-            plan = self._plan(spec)
+            plan, known = self._plan(spec)
             ingest.set_readers(self._store, spec.name, plan.readers)
             self._step("access")
             if self._held(plan):
                 return _held(plan)
-            return self._apply(spec, plan)
+            return self._apply(spec, plan, known)
         except ConnectorError as error:
             return _failed(error)
-        finally:
-            self._note(spec.name)
 
-    def _apply(self, spec: SourceSpec, plan: Plan) -> SourceReport:
-        known = ingest.known_items(self._store, spec.name)
+    def _apply(self, spec: SourceSpec, plan: Plan, known: Mapping[str, ingest.KnownItem]) -> SourceReport:
         left = {known[one].raw_digest for one in plan.deleted} - {None}
         ingest.bury(self._store, spec.name, plan.deleted)
         self._step("buried")
@@ -275,12 +273,6 @@ class Sync:
                 j.insert().values(run=self._options.run, state=state, at=datetime.now(UTC).isoformat())
             )
 
-    def _note(self, source: str) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        with self._store.write() as connection:
-            connection.execute(schema.synced.delete().where(schema.synced.c.source == source))
-            connection.execute(schema.synced.insert().values(source=source, at=now, status="listed"))
-
     def _report(
         self, reports: dict[str, SourceReport], manifest: Manifest | None, reason: str | None
     ) -> SyncReport:
@@ -296,7 +288,7 @@ class Sync:
             name: _with_unreadable(report, sum(1 for row in rows if row.source == name))
             for name, report in reports.items()
         }
-        live = manifest or self._live_or_none()
+        live = manifest or self._live()
         return SyncReport(
             sources=counted,
             unreadable=tuple(Unreadable(row.name, row.reason, row.hint or "") for row in rows),
@@ -306,13 +298,6 @@ class Sync:
             documents=live.documents if live else 0,
             chunks=live.chunks if live else 0,
         )
-
-    def _live_or_none(self) -> Manifest | None:
-        try:
-            live = self._generations.live()
-            return self._generations.manifest(live) if live else None
-        except NoGeneration:
-            return None
 
 
 @dataclass(slots=True)

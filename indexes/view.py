@@ -18,7 +18,6 @@ class Readable:
     slices: tuple[Slice, ...]
     sources: tuple[str, ...]
     rows: int
-    documents: int
 
 
 class View:
@@ -35,11 +34,6 @@ class View:
             release(self._lock)
             raise
         self._places = tuple(_places(segment, self.alive[:, VERSION]) for segment in self.segments)
-
-    @property
-    def manifest_id(self) -> str:
-        """The generation's id."""
-        return self.manifest.id
 
     def close(self) -> None:
         """Give the generation back. Maps stay valid for values already handed out."""
@@ -71,7 +65,7 @@ class View:
         for part, places in zip(slices, self._places, strict=True):
             seen[places[part.mask]] = True
         names = tuple(sorted(self.manifest.sources[one] for one in np.unique(self.alive[seen, SOURCE])))
-        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices), int(seen.sum()))
+        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices))
 
 
 def _places(segment: Segment, versions: NDArray[np.int64]) -> NDArray[np.int32]:
