@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.analysis import analyse
+from indexes.codes import Codes
 from indexes.embedding import Vectors
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.postings import PostingsBuilder
@@ -117,7 +118,9 @@ def searched(each: Set, embed: Remembering) -> Iterator[Found]:
         builder.add(text, title, "")
     count = len(each.passages)
     rows = Rows(np.arange(count), np.zeros(count, np.int32), np.zeros(count, np.int32))
-    slices = [Slice(Segment(Path(), rows, vectors, builder.build()), np.ones(count, np.bool_))]
+    slices = [
+        Slice(Segment(Path(), rows, vectors, Codes.of(vectors), builder.build()), np.ones(count, np.bool_))
+    ]
     asked = embed.embed([question.text for question in each.questions])
     for question, vector in zip(each.questions, asked, strict=True):
         terms = analyse(question.text)

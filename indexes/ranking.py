@@ -6,15 +6,14 @@ statistic is a sum of whole numbers over readable rows, every score is computed 
 at a time, and ties end at the chunk id.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.embedding import Vectors
 from indexes.postings import Posting, Postings
 from indexes.query import Ranking, System
 from indexes.segments import Segment
@@ -27,9 +26,11 @@ Places = NDArray[np.int64]
 
 # Below this share of readable rows, gathering them beats multiplying all: the row is what is read.
 _GATHER_SHARE = 0.4
-_BLOCK = 65_536  # rows of 1.5 kB
-_THREADS = 2
-_EXACT_BLOCK = 1_024
+# From here on codes are read first; below, or for few rows of many, the floats themselves are as quick.
+_CODED_ROWS = 16_384
+_CODED_SHARE = 0.05
+_ROUNDING = 2e-6  # scores are rounded to 1e-6; the rest is for float64's own errors
+_EXACT_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,52 +259,49 @@ def _weighted(
 def _nearest(rows: _Rows, vector: NDArray[np.float32], depth: int) -> _Scored:
     """Return at least the ``depth`` nearest readable rows, all that tie included, with exact scores.
 
-    A float32 product over the map chooses; it never scores. Its margin is twice the bound on the error of
-    d products of unit vectors, added in whatever order, and the step of rounding (Higham 2002, 3.1).
+    Approximations choose and never score. ``depth`` rows taken by them give a score that the nearest
+    reach at least; whatever may reach it, by the bound of its own row, is multiplied exactly.
     """
-    found, near = _approximate(rows, vector)
-    if len(near) > depth:
-        margin = len(vector) * np.finfo(np.float32).eps + 2e-6
-        found = found[near >= np.partition(near, -depth)[-depth] - margin]
+    found, near, slack = _approximate(rows, vector, depth)
+    if len(found) > depth:
+        some = np.argpartition(near, -depth)[-depth:]
+        reached = _exact(rows, found[some], vector).min()
+        found = found[near + slack >= reached - _ROUNDING]
     return _Scored(found, _exact(rows, found, vector))
 
 
-def _approximate(rows: _Rows, vector: NDArray[np.float32]) -> tuple[Places, NDArray[np.float32]]:
-    """Return the places of the readable rows and their inner products in float32, in any order.
+def _approximate(rows: _Rows, vector: NDArray[np.float32], depth: int) -> tuple[Places, Vectors, Floats]:
+    """Return places of readable rows, their inner products, and by how much each may be wrong.
 
-    ``einsum`` in our own threads: it reads as fast as the memory gives, while the threads of a BLAS spin
-    as they wait for each other, which took three times the processor time and, on a busy machine, six
-    times as long.
+    Missing are only rows that codes exclude from the ``depth`` nearest of their own slice.
     """
-    tasks = [
-        (each, first, at, size)
-        for first, each in zip(rows.firsts, rows.slices, strict=False)
-        # Few and large: between two blocks a thread has to wait for the interpreter's lock.
-        for size in (min(_BLOCK, len(each.mask) // _THREADS + 1),)
-        for at in range(0, len(each.mask), size)
-    ]
-    if sum(int(np.count_nonzero(each.mask)) for each in rows.slices) <= _BLOCK:
-        blocks = [_multiplied(task, vector) for task in tasks]
-    else:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            blocks = list(pool.map(_multiplied, tasks, itertools.repeat(vector)))
-    if not blocks:
-        return _NOTHING.places, np.empty(0, np.float32)
-    return np.concatenate([places for places, _ in blocks]), np.concatenate([near for _, near in blocks])
+    counts = [int(np.count_nonzero(each.mask)) for each in rows.slices]
+    places, slacks = [_NOTHING.places], [_NOTHING.scores]
+    nears = [np.empty(0, np.float32)]
+    for first, each, count in zip(rows.firsts, rows.slices, counts, strict=False):
+        if sum(counts) > _CODED_ROWS and count > _CODED_SHARE * len(each.mask):
+            held, near, slack = each.segment.codes.nearest(vector, each.mask, depth)
+        else:
+            held = np.flatnonzero(each.mask)
+            near, slack = _multiplied(each, held, vector), len(vector) * float(np.finfo(np.float32).eps)
+        places.append(held + first)
+        nears.append(near)
+        slacks.append(np.full(len(held), slack))
+    return np.concatenate(places), np.concatenate(nears), np.concatenate(slacks)
 
 
-def _multiplied(
-    task: tuple[Slice, int, int, int], vector: NDArray[np.float32]
-) -> tuple[Places, NDArray[np.float32]]:
-    """Return places and float32 products of the readable rows of one block of one slice."""
-    each, first, at, size = task
-    held = np.flatnonzero(each.mask[at : at + size])
-    vectors = np.asarray(each.segment.vectors[at : at + size])
+def _multiplied(each: Slice, held: Places, vector: Vectors) -> Vectors:
+    """Return float32 products of these rows with a unit vector.
+
+    Their error is at most d * eps for unit vectors, in whatever order is added (Higham 2002, 3.1).
+    ``einsum`` reads as fast as one thread can; the threads of a BLAS spin as they wait for each other.
+    """
+    vectors = np.asarray(each.segment.vectors)
     if len(held) > _GATHER_SHARE * len(vectors):
-        near = np.einsum("ij,j->i", vectors, vector)[held]
+        products: Vectors = np.einsum("ij,j->i", vectors, vector)[held]
     else:
-        near = np.einsum("ij,j->i", vectors[held], vector)
-    return held + (first + at), near
+        products = np.einsum("ij,j->i", vectors[held], vector)
+    return products
 
 
 def _exact(rows: _Rows, places: Places, vector: NDArray[np.float32]) -> Floats:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes import codes
 from indexes.embedding import Vectors
 from indexes.errors import StoreDamaged, StoreNotWritable
 from indexes.postings import Postings, merge
 
-FORMAT = 1
+FORMAT = 2
 _MANIFEST = "segment.json"
 _VECTORS = "vectors.npy"
 _BLOCK = 4_096
@@ -39,11 +40,12 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """An open segment. Row i of ``rows``, of ``vectors`` and of ``postings`` is the same chunk."""
+    """An open segment. Row i of ``rows``, ``vectors``, ``codes`` and ``postings`` is the same chunk."""
 
     folder: Path
     rows: Rows
     vectors: Vectors
+    codes: codes.Codes
     postings: Postings
 
     def __len__(self) -> int:
@@ -105,11 +107,12 @@ def open_segment(folder: Path) -> Segment:
             *(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("versions", "starts", "ends"))
         )
         vectors = np.load(folder / _VECTORS, mmap_mode="r")
-        segment = Segment(folder, rows, vectors, Postings.load(folder))
+        segment = Segment(folder, rows, vectors, codes.Codes.load(folder), Postings.load(folder))
     except (OSError, ValueError, EOFError) as error:
         raise StoreDamaged(f"a file of {folder} cannot be read: {error}", hint=_REBUILD) from error
     expected = (manifest["rows"], manifest["dimensions"])
-    if vectors.shape != expected or len(segment) != len(vectors) or segment.postings.rows != len(vectors):
+    counts = {len(segment), len(vectors), len(segment.codes), segment.postings.rows}
+    if vectors.shape != expected or len(counts) != 1 or segment.codes.values.size != vectors.size:
         raise StoreDamaged(
             f"the files of {folder} do not hold the {expected[0]} rows recorded", hint=_REBUILD
         )
@@ -151,6 +154,7 @@ def _write(folder: Path, rows: Rows, vectors: _Blocks, postings: Postings) -> No
     try:
         folder.mkdir()
         paths = [_write_vectors(folder / _VECTORS, vectors), *postings.save(folder)]
+        paths += codes.write(folder, np.load(paths[0], mmap_mode="r"))
         for name, values in (("versions", rows.versions), ("starts", rows.starts), ("ends", rows.ends)):
             paths.append(folder / f"{name}.npy")
             np.save(paths[-1], values, allow_pickle=False)

@@ -176,8 +176,8 @@ class Store:
         """Give the versions with these ids; unknown ones are left out."""
         found: dict[int, Version] = {}
         for batch in batches(ids):
-            query = _VERSIONS.where(schema.versions.c.id.in_(batch))
-            found |= {row.id: Version(**row) for row in self.look().execute(query).mappings()}
+            rows = self.look().execute(_VERSIONS_BY_ID, {"keys": batch})
+            found |= {row.id: Version(**row) for row in rows.mappings()}
         return found
 
     def versions_of(self, name: str) -> list[Version]:
@@ -192,10 +192,9 @@ class Store:
 
     def texts(self, revisions: Sequence[str]) -> dict[str, str]:
         """Give the canonical texts of these revisions; what was erased or never stored is left out."""
-        t = schema.texts.c
         found: dict[str, str] = {}
         for batch in batches(revisions):
-            for row in self.look().execute(sa.select(t.revision, t.text).where(t.revision.in_(batch))):
+            for row in self.look().execute(_TEXTS, {"keys": batch}):
                 found[row.revision] = unpack(row.text, row.revision)
         return found
 
@@ -205,10 +204,9 @@ class Store:
 
     def layouts(self, digests: Sequence[str]) -> dict[str, tuple[Anchor, ...]]:
         """Give the anchors of these layouts; what is not stored is left out."""
-        t = schema.layouts.c
         found: dict[str, tuple[Anchor, ...]] = {}
         for batch in batches(digests):
-            for row in self.look().execute(sa.select(t.digest, t.anchors).where(t.digest.in_(batch))):
+            for row in self.look().execute(_LAYOUTS, {"keys": batch}):
                 anchors = json.loads(unpack(row.anchors, row.digest))
                 found[row.digest] = tuple(Anchor(*fields) for fields in anchors)
         return found
@@ -227,10 +225,19 @@ _VERSIONS = sa.select(
     schema.versions.c.raw_digest,
 ).join(schema.documents, schema.documents.c.id == schema.versions.c.document_id)
 
+# What every search asks, put together once: to build a statement takes longer than to run it.
+_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+_VERSIONS_BY_ID = _VERSIONS.where(schema.versions.c.id.in_(_KEYS))
+_TEXTS = sa.select(schema.texts.c.revision, schema.texts.c.text).where(schema.texts.c.revision.in_(_KEYS))
+_LAYOUTS = sa.select(schema.layouts.c.digest, schema.layouts.c.anchors).where(
+    schema.layouts.c.digest.in_(_KEYS)
+)
+_EPOCH = sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
+
 
 def read_epoch(connection: sa.Connection) -> int:
     """Read the access epoch inside a transaction."""
-    value = connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch"))
+    value = connection.scalar(_EPOCH)
     return int(value or 0)
 
 

@@ -367,6 +367,8 @@ class App:
 
         One that is hidden from them is unknown to them; one that is not configured any more is not searched.
         """
+        if not sources:
+            return tuple(self.config.sources)  # the index shows none of them that is not readable
         readable = self._index().readable(frozenset(readers)).sources
         return self.config.choose(sources, readable=readable)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
+from indexes import ranking as ranking_module
 from indexes.analysis import analyse
+from indexes.codes import Codes
 from indexes.postings import PostingsBuilder
 from indexes.query import Ranking, System
 from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
@@ -22,6 +24,16 @@ from indexes.segments import Rows, Segment
 DIMENSIONS = 5
 WORDS = ["leave", "days", "policy", "refund", "office", "10-K", "holiday"]
 SYSTEMS: tuple[System, ...] = ("hybrid", "lexical", "dense")
+
+
+@pytest.fixture(params=["floats", "codes"], autouse=True, scope="module")
+def first_read(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every law holds whichever is read first: the vectors themselves, or their codes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "codes":
+            patch.setattr(ranking_module, "_CODED_ROWS", 0)
+            patch.setattr(ranking_module, "_CODED_SHARE", 0.0)
+        yield
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def segment(chunks: Sequence[Chunk]) -> Segment:
     count = len(chunks)
     rows = Rows(np.arange(count), np.zeros(count, np.int32), np.ones(count, np.int32))
     vectors = np.array([chunk.vector for chunk in chunks], np.float32).reshape(count, DIMENSIONS)
-    return Segment(Path("unwritten"), rows, vectors, builder.build())
+    return Segment(Path("unwritten"), rows, vectors, Codes.of(vectors), builder.build())
 
 
 def always(vector: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
