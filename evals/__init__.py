@@ -1,1 +1,5 @@
-"""Measures: retrieval, grounding. Knows the system only as plain values and callables."""
+"""evals: cases x system x metrics. Knows the system only as a plain callable."""
+
+from evals.run import run
+
+__all__ = ["run"]

@@ -6,6 +6,7 @@ EvalError
 |-- UnknownSystem      no system of that name
 |-- RunNotFound        no evaluation run of that name
 |-- RunDamaged         a stored run cannot be read
+|-- ExtraMissing       an optional part of the program is not installed
 |-- NotComparable      two runs have no question, or no data, in common
 `-- ResultsNotWritable no right or no space to store results
 """
@@ -37,6 +38,14 @@ class RunNotFound(EvalError):
 
 class RunDamaged(EvalError):
     """A stored run cannot be read."""
+
+
+class ExtraMissing(EvalError):
+    """An optional part of the program, ``extra``, is not installed."""
+
+    def __init__(self, message: str, *, extra: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint or f'pip install "ragflow[{extra}]" from the checkout')
+        self.extra = extra
 
 
 class NotComparable(EvalError):

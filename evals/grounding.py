@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from evals.amounts import Amount, amounts, dates, is_unit
-from evals.folding import fold, locate
+from evals.folding import fold, locate, whole
 from evals.polarity import clauses, opposed
 from indexes.analysis import analyse
 from indexes.sentences import sentences
@@ -100,9 +100,11 @@ def _stands(quote: Quote, passages: Sequence[Passage]) -> Finding | None:
 
 
 def place(quote: Quote, text: str) -> tuple[int, int] | None:
-    """Return where a quote stands in its passage: at its ``start`` if it is there exactly, else found."""
+    """Return where a quote stands in its passage: at its ``start`` if it is there whole, else found."""
     if quote.start is not None and quote.text and text.startswith(quote.text, quote.start):
-        return quote.start, quote.start + len(quote.text)
+        end = quote.start + len(quote.text)
+        if whole(text, quote.start, end):
+            return quote.start, end
     return locate(quote.text, text)
 
 

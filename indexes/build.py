@@ -6,10 +6,11 @@ was embedded is in the cache, what is in a segment stays there.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -64,6 +65,14 @@ class Target:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a manifest says of how it came to be: see ``Manifest.parsing`` and ``Manifest.settings``."""
+
+    parsing: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
     """Read from the store what the next generation should hold."""
     d = schema.documents.c
@@ -100,7 +109,9 @@ class Builder:
         self._step = step
         self._progress = progress
 
-    def build(self, goal: Target, live: Manifest | None, *, full: bool = False) -> Manifest:
+    def build(
+        self, goal: Target, live: Manifest | None, *, full: bool = False, origin: Origin | None = None
+    ) -> Manifest:
         """Write and verify the generation beside the live one; it is not promoted here."""
         kept: list[SegmentRef] = []
         if live is not None and not full and self._same_models(live):
@@ -124,7 +135,10 @@ class Builder:
             self._step("compacted")
         models = (self._embedder.key, self._chunking.key, ANALYSER)
         chunks = sum(int(masks[one.id].sum()) for one in kept)
-        manifest = self._generations.write(describe(goal, live, models, kept, chunks), goal.alive)
+        made = origin or Origin()
+        described = describe(goal, live, models, kept, chunks)
+        described = replace(described, parsing=made.parsing, settings=made.settings)
+        manifest = self._generations.write(described, goal.alive)
         self._generations.verify(manifest)
         self._step("manifest")
         return manifest

@@ -11,14 +11,20 @@ from indexes.store import Store, batches
 
 
 def collect(
-    store: Store, generations: Generations, *, keep: int, cited: Collection[tuple[str, str]]
+    store: Store,
+    generations: Generations,
+    *,
+    keep: int,
+    cited: Collection[tuple[str, str]],
+    spare: str | None = None,
 ) -> list[str]:
     """Remove what is beyond the newest ``keep`` generations, then the store rows that nothing reaches.
 
-    Gives the removed generations. One that a process holds stays until a later collection.
+    Gives the removed generations. One that a process holds stays until a later collection; so does
+    ``spare``, the one that a gate holds.
     """
     removed = [one for one in _hollow(store, generations) if generations.remove(one)]
-    removed += generations.collect(keep)
+    removed += generations.collect(keep, spare=spare)
     collect_rows(store, generations, cited)
     store.checkpoint()
     return removed

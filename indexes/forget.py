@@ -1,7 +1,7 @@
 """Erase one document from store, cache and index files at once, leaving nothing to roll back to."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sqlalchemy as sa
@@ -46,7 +46,9 @@ def forget(
     models = (live.embedder, live.chunker, live.analyser)
     goal = Target(live.sources, alive, state_digest(models, live.sources, alive))
     kept = list(_rewritten(generations, live, erased))
-    manifest = generations.write(describe(goal, live, models, kept, _count(generations, kept, alive)), alive)
+    described = describe(goal, live, models, kept, _count(generations, kept, alive))
+    described = replace(described, parsing=live.parsing, settings=live.settings)
+    manifest = generations.write(described, alive)
     generations.verify(manifest)
     generations.promote(manifest.id)
     collect(store, generations, keep=len(generations.kept()), cited=cited)

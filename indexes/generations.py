@@ -2,8 +2,9 @@
 
 A manifest, ``<id>.json``, lists the segments and digests; beside it ``<id>.npy`` holds one row for each
 version alive in it: version, document, ACL, source. A segment's row is alive when its version is there;
-that is the delete mask. Nothing in a generation is ever changed. Who reads one holds a shared lock on
-its manifest, and collection removes only what it can lock alone.
+that is the delete mask. Nothing in a generation is ever changed, but that a gate's report is written into
+the manifest while the generation waits to be promoted. Who reads one holds a shared lock on its manifest,
+and collection removes only what it can lock alone.
 """
 
 import hashlib
@@ -12,12 +13,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,9 @@ class Manifest:
     """What a generation is made of. ``state`` digests what is alive and by which models it was built.
 
     ``number`` counts the generations of a workspace: two may be made within the second of their ids.
+    ``parsing`` is the key of the parsing and ``settings`` the configuration that it was built with, both
+    empty where they were not told. ``report`` is what a gate found before it was to be promoted, None where
+    none was asked; ``held`` in it is True when the gate held it.
     """
 
     id: str
@@ -61,8 +66,15 @@ class Manifest:
     state: str
     documents: int
     chunks: int
-    report: str | None = None
+    report: Mapping[str, Any] | None = None
     number: int = 0
+    parsing: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def held(self) -> bool:
+        """Whether a gate held it back when it was to be promoted."""
+        return self.report is not None and bool(self.report.get("held"))
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -106,6 +118,8 @@ class Generations:
 
     def manifest(self, generation: str) -> Manifest:
         """Read a manifest. Raises ``UnknownGeneration`` or ``StoreDamaged``."""
+        if not _ID.fullmatch(generation):
+            raise _unknown(generation)
         path = self.folder / f"{generation}.json"
         try:
             fields = json.loads(path.read_bytes())
@@ -114,9 +128,7 @@ class Generations:
             fields["sources"] = tuple(fields["sources"])
             return Manifest(**fields)
         except FileNotFoundError:
-            raise UnknownGeneration(
-                f"no generation {generation} is kept", hint="ragflow generations list shows them"
-            ) from None
+            raise _unknown(generation) from None
         except (ValueError, KeyError, TypeError) as error:
             raise StoreDamaged(f"{path.name} is damaged: {error}", hint=_REINDEX) from error
 
@@ -131,11 +143,16 @@ class Generations:
             raise StoreDamaged(f"{path.name} cannot be read: {error}", hint=_REINDEX) from error
         return found
 
-    def hold(self) -> tuple[Manifest, int]:
-        """Open the live generation: its manifest, and a descriptor that keeps it until closed.
+    def hold(self, generation: str | None = None) -> tuple[Manifest, int]:
+        """Open a generation, the live one without a name; give its manifest and what keeps it until closed.
 
-        Raises ``NoGeneration`` when nothing was promoted yet.
+        Raises ``NoGeneration`` when nothing was promoted yet, ``UnknownGeneration`` for a name not kept.
         """
+        if generation is not None:
+            descriptor = share(self.folder / f"{generation}.json")
+            if descriptor is None:
+                raise _unknown(generation)
+            return self.manifest(generation), descriptor
         while True:
             live = self.live()
             if live is None:
@@ -157,9 +174,27 @@ class Generations:
         newest = max((self.manifest(one).number for one in self.kept()), default=0)
         manifest = replace(manifest, alive_digest=digest, number=newest + 1)
         write_atomic(self.folder / f"{manifest.id}.npy", buffer.getvalue())
+        self._write_manifest(manifest)
+        return manifest
+
+    def record(self, manifest: Manifest, report: Mapping[str, Any]) -> Manifest:
+        """Write what a gate found into the manifest of a generation that is not live, by one atomic rename.
+
+        The caller holds the write lock, and saw with ``idle`` that no process holds the generation.
+        """
+        assert manifest.id != self.live(), "what is live is never changed"
+        manifest = replace(manifest, report=report)
+        self._write_manifest(manifest)
+        return manifest
+
+    def idle(self, generation: str) -> bool:
+        """Tell whether no process holds a generation."""
+        with exclusive(self.folder / f"{generation}.json") as alone:
+            return alone
+
+    def _write_manifest(self, manifest: Manifest) -> None:
         body = {"schema": "ragflow.generation/1", **asdict(manifest)}
         write_atomic(self.folder / f"{manifest.id}.json", json.dumps(body, indent=1).encode())
-        return manifest
 
     def verify(self, manifest: Manifest) -> None:
         """Check every file of a generation against its digest. Raises ``StoreDamaged``."""
@@ -174,13 +209,14 @@ class Generations:
         self.manifest(generation)
         write_atomic(self._current, f"{generation}\n".encode())
 
-    def collect(self, keep: int) -> list[str]:
+    def collect(self, keep: int, *, spare: str | None = None) -> list[str]:
         """Remove generations beyond the newest ``keep``, and segments that no generation names.
 
-        The live one stays, and any that a process holds. Gives the removed ids.
+        The live one stays, ``spare``, which does not count, and any that a process holds. Gives the
+        removed ids.
         """
         live = self.live()
-        others = [one for one in self.kept() if one != live]
+        others = [one for one in self.kept() if one not in (live, spare)]
         removed = [one for one in others[: max(0, len(others) - (keep - 1))] if self.remove(one)]
         self.sweep()
         return removed
@@ -233,6 +269,12 @@ def state_digest(models: Sequence[str], sources: Sequence[str], alive: NDArray[n
     """Digest what a generation says: equal states answer alike."""
     head = json.dumps([list(models), list(sources)]).encode()
     return hashlib.sha256(head + np.ascontiguousarray(alive).tobytes()).hexdigest()
+
+
+def _unknown(generation: str) -> UnknownGeneration:
+    return UnknownGeneration(
+        f"no generation {generation} is kept", hint="ragflow generations list shows them"
+    )
 
 
 def release(descriptor: int) -> None:

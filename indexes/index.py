@@ -1,8 +1,9 @@
-"""The embedded index: the live generation of a workspace, searched under the asker's mask."""
+"""The embedded index: a generation of a workspace, searched under the asker's mask."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -26,20 +27,52 @@ _VERSIONS = 50_000
 _Value = TypeVar("_Value")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A chunk and where it stands; ``text`` is "" where it was not read. ``score`` as in ``Hit``."""
+
+    chunk: str
+    document: str
+    revision: str
+    start: int
+    end: int
+    title: str
+    score: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """What ranking a query gave, before anything is read of what was found."""
+
+    generation: str
+    readable: Readable
+    idf: dict[str, float]
+    candidates: list[Candidate]
+
+
 class EmbeddedIndex:
     """Satisfies ``indexes.query.Index``. Not for several threads at once; open one for each.
 
     Each search looks whether another generation was promoted, or access changed, since the last one;
-    so a process that stays open sees revocations and deletions at once.
+    so a process that stays open sees revocations and deletions at once. With ``generation`` it stays with
+    that one, whatever is live; access and deletions hold there too.
     """
 
     def __init__(
-        self, workspace: Path, store: Store, embedder: Callable[[], Embedder], ranking: Ranking
+        self,
+        workspace: Path,
+        store: Store,
+        embedder: Callable[[], Embedder],
+        ranking: Ranking,
+        *,
+        generation: str | None = None,
     ) -> None:
         self._generations = Generations(workspace)
         self._store = store
         self._embedder = embedder
         self._ranking = ranking
+        self._generation = generation
         self._view: View | None = None
         self._access: Access | None = None
         self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
@@ -58,6 +91,50 @@ class EmbeddedIndex:
 
         Raises ``NoGeneration``, ``ModelMismatch`` (dense or hybrid only) or ``StoreDamaged``.
         """
+        ranked = self._rank(query)
+        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates]
+        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
+        self._texts.load([one.revision for one in versions], self._store.texts)
+        self._layouts.load([one.layout for one in versions], self._store.layouts)
+        hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
+        return Found(hits, ranked.generation, ranked.idf, ranked.readable.rows, ranked.readable.sources)
+
+    def places(self, query: Query, *, texts: int = 10) -> tuple[Place, ...]:
+        """Give what ``search`` finds, in its order, reading the texts of the first ``texts`` alone.
+
+        For rankings a thousand deep, whose end nobody reads. Raises as ``search``.
+        """
+        found = self._places(self._rank(query))
+        first = found[: max(0, texts)]
+        self._texts.load([one.revision for one in first], self._store.texts)
+        return (*(self._read(one) for one in first), *found[len(first) :])
+
+    def chunks(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Iterator[Place]:
+        """Give every chunk that these readers may read, with its text; any order. Raises ``NoGeneration``."""
+        for part in self.readable(readers, sources).slices:
+            rows = np.flatnonzero(part.mask)
+            for at in range(0, len(rows), _TEXTS):
+                batch = rows[at : at + _TEXTS]
+                names = self._names(part, batch)
+                found = self._located(part, batch, names, [0.0] * len(names))
+                self._texts.load([one.revision for one in found], self._store.texts)
+                yield from map(self._read, found)
+
+    def readable(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Readable:
+        """Give what these readers may read now. Raises ``NoGeneration``."""
+        view = self._refresh()
+        if self._access is None or self._store.epoch() != self._access.epoch:
+            self._access = self._store.access()
+            self._masks.clear()
+        key = (readers, sources)
+        found = self._masks.get(key)
+        if found is None:
+            found = self._masks[key] = view.readable(readers, sources, self._access)
+            if len(self._masks) > _MASKS:
+                self._masks.popitem(last=False)
+        return found
+
+    def _rank(self, query: Query) -> "_Ranked":
         view = self._refresh()
         readable = self.readable(query.readers, query.sources)
         terms = analyse(query.text)
@@ -74,29 +151,10 @@ class EmbeddedIndex:
                 system=query.system,
                 name=lambda part, rows: self._names(readable.slices[part], rows),
             )
-        found = [(readable.slices[one.slice], one) for one in candidates]
-        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
-        self._texts.load([one.revision for one in versions], self._store.texts)
-        self._layouts.load([one.layout for one in versions], self._store.layouts)
-        hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
-        return Found(hits, view.manifest.id, idf, readable.rows, readable.sources)
-
-    def readable(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Readable:
-        """Give what these readers may read now. Raises ``NoGeneration``."""
-        view = self._refresh()
-        if self._access is None or self._store.epoch() != self._access.epoch:
-            self._access = self._store.access()
-            self._masks.clear()
-        key = (readers, sources)
-        found = self._masks.get(key)
-        if found is None:
-            found = self._masks[key] = view.readable(readers, sources, self._access)
-            if len(self._masks) > _MASKS:
-                self._masks.popitem(last=False)
-        return found
+        return _Ranked(view.manifest.id, readable, idf, candidates)
 
     def view(self) -> View:
-        """Give the live generation, opened."""
+        """Give the generation that is searched, opened."""
         return self._refresh()
 
     def versions(self, readable: Readable) -> list[Version]:
@@ -112,10 +170,10 @@ class EmbeddedIndex:
         return self._texts.get(revision, "")
 
     def _refresh(self) -> View:
-        live = self._generations.live()
-        if self._view is None or live != self._view.manifest.id:
+        wanted = self._generation or self._generations.live()
+        if self._view is None or wanted != self._view.manifest.id:
             self.close()
-            self._view = View(self._generations)
+            self._view = View(self._generations, self._generation)
             self._access = None
             self._masks.clear()
         if not self._view.manifest.chunks:
@@ -151,6 +209,30 @@ class EmbeddedIndex:
                     key: self._versions[key] for key in {int(one) for one in ids} & self._versions.keys()
                 }
             self._versions |= self._store.versions(missing)
+
+    def _places(self, ranked: _Ranked) -> list[Place]:
+        """Give the candidates' places in their order, a slice's all at once."""
+        places: dict[str, Place] = {}
+        for number, part in enumerate(ranked.readable.slices):
+            here = [one for one in ranked.candidates if one.slice == number]
+            rows = np.array([one.row for one in here], dtype=np.int64)
+            located = self._located(part, rows, [one.chunk for one in here], [one.score for one in here])
+            places |= {one.chunk: one for one in located}
+        return [places[one.chunk] for one in ranked.candidates]
+
+    def _located(
+        self, part: Slice, rows: NDArray[np.int64], names: Sequence[str], scores: Sequence[float]
+    ) -> list[Place]:
+        held = part.segment.rows
+        versions = [self._versions[number] for number in held.versions[rows].tolist()]
+        spans = (held.starts[rows].tolist(), held.ends[rows].tolist())
+        return [
+            Place(name, version.name, version.revision, start, end, version.title, score)
+            for name, version, start, end, score in zip(names, versions, *spans, scores, strict=True)
+        ]
+
+    def _read(self, place: Place) -> Place:
+        return replace(place, text=self.text(place.revision)[place.start : place.end])
 
     def _hit(self, number: int, part: Slice, candidate: Candidate) -> Hit:
         rows, row = part.segment.rows, candidate.row

@@ -1,13 +1,14 @@
 """The values that go into and come out of a sync."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from connectors.documents import Parsed, Unreadable
 from connectors.items import Raw
 from indexes.build import Chunking
+from indexes.generations import Manifest
 from indexes.plan import Brake, ParseKeys
 
 Status = Literal["ok", "failed", "held"]
@@ -36,8 +37,25 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class GateDecision:
+    """Whether a new generation may become live, and why. ``report`` is a plain object, kept with it."""
+
+    promote: bool
+    reason: str
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+Gate = Callable[[Manifest, Manifest | None], GateDecision]
+"""(the new generation, verified and not live yet; the live one or None) -> may it become live?"""
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """How to sync. ``cited``: (document, revision) pairs that stay as evidence."""
+    """How to sync. ``cited``: (document, revision) pairs that stay as evidence.
+
+    ``gate`` None: what is built is promoted. ``settings``: the configuration as a plain object, kept in
+    the manifest for people and for whoever opens the generation again.
+    """
 
     run: str
     keys: ParseKeys
@@ -48,6 +66,8 @@ class SyncOptions:
     allow_deletes: bool = False
     dry_run: bool = False
     cited: Collection[tuple[str, str]] = ()
+    gate: Gate | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,11 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did. ``reason`` says why nothing was promoted, where that needs saying."""
+    """What a sync did. ``reason`` says why nothing was promoted, where that needs saying.
+
+    ``generation``, ``documents`` and ``chunks`` are of the live one. ``gate`` is what a gate found, with
+    ``candidate`` the generation that it was asked about; None where it was not asked.
+    """
 
     sources: Mapping[str, SourceReport]
     unreadable: tuple[Unreadable, ...]
@@ -78,3 +102,5 @@ class SyncReport:
     reason: str | None
     documents: int
     chunks: int
+    candidate: str | None = None
+    gate: Mapping[str, Any] | None = None

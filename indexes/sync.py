@@ -18,13 +18,13 @@ from connectors.documents import Parsed, Unreadable
 from connectors.errors import ConnectorError, UnreadableDocument
 from connectors.items import Item, Raw
 from indexes import ingest, schema
-from indexes.build import Builder, target
+from indexes.build import Builder, Origin, Target, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
 from indexes.errors import StorageError
 from indexes.generations import Generations, Manifest
 from indexes.plan import Plan, SourceSpec, list_items, make_plan
-from indexes.report import Parsers, Progress, SourceReport, SyncOptions, SyncReport
+from indexes.report import GateDecision, Parsers, Progress, SourceReport, SyncOptions, SyncReport
 from indexes.store import Store
 
 _COMMIT_ITEMS = 64
@@ -63,7 +63,7 @@ class Sync:
         Sources that the store holds but that are not ``configured`` any more are deleted.
         """
         if self._options.dry_run:
-            return self._report({spec.name: self._foresee(spec) for spec in specs}, None, None)
+            return self._report({spec.name: self._foresee(spec) for spec in specs}, _Built())
         self._generations.prepare()
         self._live()  # a damaged live generation is told before anything of it could be swept away
         self._generations.sweep()
@@ -76,15 +76,13 @@ class Sync:
         self._step("restricted")
         reports = {spec.name: self._source(spec) for spec in specs}
         self._step("stored")
-        manifest, reason = self._generation()
-        if manifest is not None:
-            collect(
-                self._store, self._generations, keep=self._options.keep_generations, cited=self._options.cited
-            )
+        built = self._generation()
+        if built.manifest is not None:
+            self._collect(built.manifest)
             self._step("collected")
         self._learn(time.monotonic() - began, sum(one.bytes for one in reports.values()))
         self._step("done")
-        return self._report(reports, manifest, reason)
+        return self._report(reports, built)
 
     def estimate(self, report: SyncReport) -> float:
         """Give the seconds that a planned sync may take, by the pace of the last one that read anything."""
@@ -224,16 +222,28 @@ class Sync:
 
     # -- store -> generation ---------------------------------------------------------------------
 
-    def _generation(self) -> tuple[Manifest | None, str | None]:
-        """Build and promote. (None, None) when the live generation already holds all of it."""
+    def _generation(self) -> "_Built":
+        """Build, ask the gate, promote. Nothing when the live generation already holds all of it."""
         embedder = self._embedder()
         goal = target(self._store, embedder.key, self._options.chunking)
         live = self._live()
         if not self._options.full and live is not None:
             if live.state == goal.state:
-                return None, None
+                return _Built()
             if goal.state == self._rolled_back():
-                return None, "rolled_back"
+                return _Built(reason="rolled_back")
+        manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
+        decision = None if self._options.gate is None else self._options.gate(manifest, live)
+        if decision is not None:
+            report = {**decision.report, "held": not decision.promote, "reason": decision.reason}
+            manifest = self._generations.record(manifest, report)
+            self._step("gated")
+        if decision is None or decision.promote:
+            self._generations.promote(manifest.id)
+            self._step("promoted")
+        return _Built(manifest, decision.reason if decision else None, decision)
+
+    def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> Manifest:
         builder = Builder(
             self._store,
             self._generations,
@@ -242,10 +252,44 @@ class Sync:
             step=self._step,
             progress=lambda done, total: self._progress(Progress("embed", None, done, total)),
         )
-        manifest = builder.build(goal, live, full=self._options.full)
-        self._generations.promote(manifest.id)
-        self._step("promoted")
-        return manifest, None
+        return builder.build(goal, live, full=self._options.full, origin=self._origin())
+
+    def _origin(self) -> Origin:
+        return Origin(self._options.keys.read, self._options.settings)
+
+    def _waiting(self, goal: Target, live: Manifest | None) -> Manifest | None:
+        """Give the generation that is this goal, built before and held by a gate or left by a kill.
+
+        Only one that is newer than the live one counts, so that the order of generations stays that of
+        their promotions, and none that a process holds, since the gate's report is written into it.
+        """
+        if self._options.full:
+            return None
+        oldest = 0 if live is None else live.number
+        for one in reversed(self._generations.kept()):
+            found = self._generations.manifest(one)
+            same = found.state == goal.state and Origin(found.parsing, found.settings) == self._origin()
+            if found.number > oldest and same and self._generations.idle(one):
+                try:
+                    self._generations.verify(found)
+                except StorageError:
+                    continue  # damaged: build it anew
+                return found
+        return None
+
+    def _collect(self, built: Manifest) -> None:
+        """Remove what is not needed any more; of those that a gate held, only the newest is."""
+        for one in self._generations.kept():
+            other = self._generations.manifest(one)
+            if other.held and one not in (built.id, self._generations.live()):
+                self._generations.remove(one)
+        collect(
+            self._store,
+            self._generations,
+            keep=self._options.keep_generations,
+            cited=self._options.cited,
+            spare=built.id,
+        )
 
     def _live(self) -> Manifest | None:
         try:
@@ -273,9 +317,7 @@ class Sync:
                 j.insert().values(run=self._options.run, state=state, at=datetime.now(UTC).isoformat())
             )
 
-    def _report(
-        self, reports: dict[str, SourceReport], manifest: Manifest | None, reason: str | None
-    ) -> SyncReport:
+    def _report(self, reports: dict[str, SourceReport], built: "_Built") -> SyncReport:
         d = schema.documents.c
         query = (
             sa.select(d.source, d.name, d.reason, d.hint)
@@ -288,16 +330,31 @@ class Sync:
             name: _with_unreadable(report, sum(1 for row in rows if row.source == name))
             for name, report in reports.items()
         }
-        live = manifest or self._live()
+        live = self._live()
         return SyncReport(
             sources=counted,
             unreadable=tuple(Unreadable(row.name, row.reason, row.hint or "") for row in rows),
             generation=live.id if live else None,
-            promoted=manifest is not None,
-            reason=reason,
+            promoted=built.promoted,
+            reason=built.reason,
             documents=live.documents if live else 0,
             chunks=live.chunks if live else 0,
+            candidate=built.manifest.id if built.manifest and built.decision else None,
+            gate=built.manifest.report if built.manifest and built.decision else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """The generation that was built or found waiting, and what became of it."""
+
+    manifest: Manifest | None = None
+    reason: str | None = None
+    decision: GateDecision | None = None
+
+    @property
+    def promoted(self) -> bool:
+        return self.manifest is not None and (self.decision is None or self.decision.promote)
 
 
 @dataclass(slots=True)

@@ -21,10 +21,13 @@ class Readable:
 
 
 class View:
-    """A generation held open until ``close``. Rows are joined with access when asked, never stored."""
+    """A generation (the live one, unless named) held open until ``close``.
 
-    def __init__(self, generations: Generations) -> None:
-        self.manifest, self._lock = generations.hold()
+    Rows are joined with access when asked, never stored.
+    """
+
+    def __init__(self, generations: Generations, generation: str | None = None) -> None:
+        self.manifest, self._lock = generations.hold(generation)
         try:
             self.alive = generations.alive(self.manifest)
             self.segments = tuple(

@@ -10,23 +10,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from indexes import weights
 from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, StoreNotWritable
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.locks import writer_lock
-from indexes.query import Hit, Query, Ranking, System
+from indexes.query import Hit, Query, System
 from indexes.store import Store
-from ragflow import identity, upkeep
+from ragflow import identity, parts, upkeep
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
 from ragflow.errors import NotFound, check_question, map_errors
-from ragflow.extractive import ExtractiveAnswerer
+from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
-from ragflow.pipeline import Question, Record, Rules, ask
-from ragflow.records import Run, asked, blank, citations, new_id, timestamp
+from ragflow.pipeline import Question, Record, ask
+from ragflow.records import Run, asked, new_id, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
 from ragflow.verify import Proof, verify, verify_object
@@ -34,6 +33,7 @@ from ragflow.verify import Proof, verify, verify_object
 if TYPE_CHECKING:
     from indexes.report import Progress
     from ragflow.doctor import Check
+    from ragflow.evaluation import Evaluation
     from ragflow.reports import IndexReport
 
 __all__ = ["App", "open"]
@@ -89,20 +89,22 @@ class App:
     # -- the three walks -------------------------------------------------------------------------
 
     @map_errors()
-    def index(
+    def index(  # noqa: PLR0913 - each is a flag of the command
         self,
         sources: Sequence[str] | None = None,
         *,
         dry_run: bool = False,
         full: bool = False,
         allow_deletes: bool = False,
+        gate: bool = False,
         wait: float = 0.0,
         progress: "Callable[[Progress], None]" = lambda _: None,
     ) -> "IndexReport":
         """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
 
         Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
-        raise: the report names it and its ``exit_code`` is 4.
+        raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation becomes live
+        only when the rules of ``gates`` agree; else it is held, and the ``exit_code`` is 8 or 9.
         """
         # What only indexing needs is imported here: a cold `ask` is over before it would be loaded.
         from indexes.sync import Sync
@@ -111,6 +113,7 @@ class App:
 
         chosen = self.config.choose(sources)
         run, began, created = new_id("r"), time.perf_counter(), timestamp()
+        judge = upkeep.gating(self.config, self.asker(), self._embedder, progress) if gate else None
         with self._writing(wait=wait) as store:
             if not dry_run:
                 self._embedder()  # absent weights are told before anything is read
@@ -120,6 +123,8 @@ class App:
                 dry_run=dry_run,
                 full=full,
                 allow_deletes=allow_deletes,
+                gate=judge(store) if judge else None,
+                settings=upkeep.settings_of(self.config),
             )
             parsers = partial(sources_of.parsers, self.config)
             sync = Sync(store, self._generations, self._embedder, parsers, options, progress=progress)
@@ -172,22 +177,21 @@ class App:
     ) -> Answer:
         """Answer for an asker and record the run; ``run`` is None where it could not be recorded."""
         text = check_question(question)
-        settings = self.config
         index = self._index()
         answer = ask(
             Question(text, asker.actor, frozenset(asker.readers), self._sources(sources, asker.readers)),
             index=index,
-            answerer=ExtractiveAnswerer(max_claims=settings.answer.max_claims, embed=self._embed),
+            answerer=parts.answerer(self.config, self._embed),
             record=(record := Record(new_id("r"))),
-            rules=Rules(settings.search.k, settings.answer.min_confidence, explain),
+            rules=parts.rules(self.config, explain=explain),
         )
         run = asked(
             answer,
             actor=asker.principals,
             steps=record.steps,
-            config_digest=settings.digest,
+            config_digest=self.config.digest,
             version=version("ragflow"),
-            hide=settings.runs.redact,
+            hide=self.config.runs.redact,
         )
         try:
             self._runs.add(run)
@@ -214,7 +218,7 @@ class App:
             )
         if self._runs.check(run) == "changed" and not self._runs.readable(run):
             return Proof(run, "changed", ())
-        record = self._run(run, self._standing_for(readers))
+        record = self._history.get(run, self._standing_for(readers))
         return verify(
             record.output,
             run=record.run,
@@ -244,14 +248,12 @@ class App:
     @map_errors()
     def runs(self, limit: int, asker: Asker) -> list[dict[str, Any]]:
         """Give the newest runs of the asker; of all for an auditor. What may not be read now is left out."""
-        owner = None if asker.auditor and not asker.acting else asker.actor
-        found = self._runs.list(limit, owner=owner)
-        return [one.to_json() for one in found if self._may_see(one, asker)]
+        return [one.to_json() for one in self._history.newest(limit, asker)]
 
     @map_errors()
     def run(self, run: str, asker: Asker) -> dict[str, Any]:
         """Give one run record; ``last`` is the asker's newest. Raises ``NotFound``."""
-        return self._run(run, asker).to_json()
+        return self._history.get(run, asker).to_json()
 
     @map_errors()
     def health(self, *, fix: bool) -> "list[Check]":
@@ -259,6 +261,18 @@ class App:
         from ragflow.health import examine
 
         return examine(self.workspace, fix=fix)
+
+    def evaluation(self) -> "Evaluation":
+        """Give what evaluates this workspace."""
+        from ragflow.evaluation import Evaluation
+
+        return Evaluation(
+            self.config,
+            index=self._open_index,
+            store=self._store,
+            embedder=self._embedder,
+            runs=self._runs,
+        )
 
     # -- generations and erasing -----------------------------------------------------------------
 
@@ -280,6 +294,11 @@ class App:
             return upkeep.rollback(self._generations, store)
 
     @map_errors()
+    def compared(self, a: str | None, b: str | None, asker: Asker) -> dict[str, Any]:
+        """Give what differs between two kept generations, of what the asker may read in each."""
+        return upkeep.diff(self._store(), self._generations, (a, b), asker)
+
+    @map_errors()
     def forget(self, document: str) -> dict[str, Any]:
         """Erase a document from store, index and records; digests stay. Raises ``NotFound``."""
         from indexes.forget import forget
@@ -294,15 +313,9 @@ class App:
             cited = {pair for pair in self._runs.cited() if pair[0] != document}
             gone = forget(store, self._generations, document, cited=cited)
             record = self._runs.erase(document, forget=self._new_run("forget", created, gone.generation))
-        return {
-            "schema": "ragflow.forget/1",
-            "document": document,
-            "documents": gone.documents,
-            "revisions": gone.versions,
-            "records": len((record.output or {}).get("erased", {})),
-            "generation": gone.generation,
-            "held_by_open_processes": list(gone.held),
-        }
+            still = self.evaluation().forget(document)
+        gone = replace(gone, held=(*gone.held, *still))
+        return upkeep.forgotten(document, gone, records=len((record.output or {}).get("erased", {})))
 
     # -- wiring ----------------------------------------------------------------------------------
 
@@ -338,25 +351,18 @@ class App:
 
     def _index(self) -> EmbeddedIndex:
         if self._opened_index is None:
-            s = self.config.search
-            ranking = Ranking(s.candidates, s.dense_weight, s.title_boost, s.heading_boost, s.k1, s.b)
-            self._opened_index = EmbeddedIndex(self.workspace, self._store(), self._embedder, ranking)
+            self._opened_index = self._open_index(self._embedder)
         return self._opened_index
+
+    def _open_index(self, embedder: Callable[[], Embedder]) -> EmbeddedIndex:
+        return EmbeddedIndex(self.workspace, self._store(), embedder, parts.ranking(self.config))
 
     def _library(self) -> Library:
         return Library(self._store(), self._index)
 
     def _embedder(self) -> Embedder:
         if self._opened_embedder is None:
-            from indexes.onnx_embedder import OnnxEmbedder  # onnxruntime is slow to import
-
-            known = weights.find(self.config.model)
-            self._opened_embedder = OnnxEmbedder.open(
-                known.folder,
-                precision=self.config.embed.precision,
-                cache=self.workspace / "model",
-                expected_sha256=known.sha256,
-            )
+            self._opened_embedder = parts.embedder(self.config)
         return self._opened_embedder
 
     def _embed(self, texts: Sequence[str]) -> Any:
@@ -374,25 +380,9 @@ class App:
 
     # -- records ---------------------------------------------------------------------------------
 
+    @property
+    def _history(self) -> History:
+        return History(self._runs, self._library)
+
     def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
-        return blank(
-            kind,
-            actor=self.asker().principals,
-            created=created,
-            generation=generation,
-            config_digest=self.config.digest,
-            version=version("ragflow"),
-        )
-
-    def _run(self, run: str, asker: Asker) -> Run:
-        found = self._runs.last(asker.actor) if run == "last" else self._runs.get(run)
-        if found is None or not self._may_see(found, asker):
-            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
-        return found
-
-    def _may_see(self, run: Run, asker: Asker) -> bool:
-        """A run belongs to its actor; one that cites what the readers may not read now is not there."""
-        if run.actor[0] != asker.actor and (asker.acting or not asker.auditor):
-            return False
-        cited = {name for name, _ in citations(run)}
-        return not cited or self._library().may_read_all(cited, frozenset(asker.readers))
+        return begun(self.config, kind, asker=self.asker(), created=created, generation=generation)

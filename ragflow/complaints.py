@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -131,6 +131,10 @@ def _known_keys(place: Place, data: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(_SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
     model: type[BaseModel] = Settings
     for step in place:
-        section = model.model_fields[str(step)].annotation
-        model = section if isinstance(section, type) and issubclass(section, BaseModel) else model
+        if isinstance(step, int):  # an entry of a list: its section was found with the list's name
+            continue
+        annotation = model.model_fields[step].annotation
+        for section in (annotation, *get_args(annotation)):
+            if isinstance(section, type) and issubclass(section, BaseModel):
+                model = section
     return tuple(model.model_fields)

@@ -22,6 +22,7 @@ from ragflow.sections import (
     Chunk,
     Database,
     Embed,
+    Gate,
     Identity,
     Index,
     Parse,
@@ -55,6 +56,7 @@ class Config:
     answer: Answer
     runs: Runs
     database: Database
+    gates: tuple[Gate, ...]
     digest: str = field(compare=False)
 
     @property

@@ -10,6 +10,10 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- NoIdentity             the operating system has no login for this process
 |   |-- NotAllowed             the actor may not do this (stand in for others)
 |   |-- AlreadyThere           a file would be overwritten
+|   |-- DatasetInvalid         a line of a data set is wrong; nothing was evaluated
+|   |-- UnknownMetric          no metric of that name
+|   |-- UnknownSystem          no system of that name can be evaluated
+|   |-- UnknownRun             no evaluation run of that name
 |   |-- WeightsMissing         the embedding model is absent, incomplete or damaged
 |   |-- WeightsMismatch        the live generation was built by another model
 |   |-- ExtraMissing           an optional part of the program is not installed
@@ -22,7 +26,8 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- DiskFull               no space is left
 |   |-- NoRight                the operating system refuses
 |   `-- StoreDamaged           a file of the workspace is missing or not what its digest says
-`-- NotFound                6  no such document or run that the asker may read
+|-- NotFound                6  no such document or run that the asker may read
+`-- CannotSay               9  there is nothing to compare with, or too little
 """
 
 import errno
@@ -32,6 +37,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from connectors import errors as connecting
+from evals import errors as evaluating
 from indexes import errors as storing
 
 MAX_QUESTION = 8_000
@@ -120,6 +126,30 @@ class AlreadyThere(UsageError):
     default_hint = "edit that file, or choose another folder"
 
 
+class DatasetInvalid(UsageError):
+    """A line of a data set is wrong; the message names it."""
+
+    default_hint = "correct the line; docs/evals.md describes question files and BEIR folders"
+
+
+class UnknownMetric(UsageError):
+    """No metric of that name."""
+
+    default_hint = "docs/evals.md names the metrics"
+
+
+class UnknownSystem(UsageError):
+    """No system of that name can be evaluated here."""
+
+    default_hint = "bm25, lexical, dense, hybrid, or module:function"
+
+
+class UnknownRun(UsageError):
+    """No evaluation run of that name, of this actor."""
+
+    default_hint = "ragflow eval list"
+
+
 class WeightsMissing(UsageError):
     """The embedding model is absent, incomplete or damaged."""
 
@@ -201,6 +231,13 @@ class NotFound(RagflowError):
     default_hint = ""
 
 
+class CannotSay(RagflowError):
+    """A comparison or a gate cannot tell: other data, no question in common, too few."""
+
+    exit_code = 9
+    default_hint = "evaluate both sides on the same questions: ragflow eval run DATASET"
+
+
 FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     connecting.ConnectorError: SourceFailed,
     connecting.SourceUnavailable: SourceFailed,
@@ -216,6 +253,15 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.UnknownGeneration: UnknownGeneration,
     storing.ModelMissing: WeightsMissing,
     storing.ModelMismatch: WeightsMismatch,
+    evaluating.EvalError: UsageError,
+    evaluating.DatasetInvalid: DatasetInvalid,
+    evaluating.UnknownMetric: UnknownMetric,
+    evaluating.UnknownSystem: UnknownSystem,
+    evaluating.RunNotFound: UnknownRun,
+    evaluating.RunDamaged: StoreDamaged,
+    evaluating.ExtraMissing: ExtraMissing,
+    evaluating.NotComparable: CannotSay,
+    evaluating.ResultsNotWritable: OutsideCause,
 }
 """Each error of the lower floors, and what a user meets instead."""
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from indexes.report import SyncReport
 
 _HELD_OR_FAILED = 4
+_GATE_SAID_NO = 8
+_GATE_CANNOT_TELL = 9
 _NOTHING_READABLE = 6
 
 
@@ -26,7 +28,10 @@ class IndexReport:
 
     @property
     def exit_code(self) -> int:
-        """4 when a source failed or was held, else 0."""
+        """8 when a gate said no, 9 when it held and could not tell; 4 when a source failed or was held."""
+        gate = self.sync.gate
+        if gate is not None and not self.sync.promoted:
+            return _GATE_SAID_NO if gate["status"] == "failed" else _GATE_CANNOT_TELL
         return 0 if all(one.status == "ok" for one in self.sync.sources.values()) else _HELD_OR_FAILED
 
     def to_json(self) -> dict[str, Any]:
@@ -54,6 +59,7 @@ class IndexReport:
             "generation": self.sync.generation,
             "promoted": self.sync.promoted,
             "reason": self.sync.reason,
+            "gate": None if self.sync.gate is None else dict(self.sync.gate),
             "sources": sources,
             "unreadable": [
                 {"document": one.item, "reason": one.reason, "hint": one.hint} for one in self.sync.unreadable

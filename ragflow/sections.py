@@ -149,6 +149,29 @@ class Database(Section):
     url: None = None
 
 
+class OnInconclusive(Section):
+    """What becomes of a new generation of which the questions cannot tell: promote it, or hold it.
+
+    ``configuration``: another chunking, model, analyser or parser made it; ``content``: only documents.
+    """
+
+    content: Literal["promote", "hold"] = "promote"
+    configuration: Literal["promote", "hold"] = "hold"
+
+
+class Gate(Section):
+    """A rule of ``index --gate``: on this data set the metric may not become worse by more than the margin.
+
+    ``dataset``: a question file or a BEIR folder. ``margin`` in the metric's own unit.
+    """
+
+    dataset: Text
+    metric: Text = "nDCG@10"
+    margin: Annotated[float, Field(ge=0)] = 0.05
+    min_questions: Annotated[int, Field(ge=1)] = 30
+    on_inconclusive: OnInconclusive = OnInconclusive()
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -163,3 +186,4 @@ class Settings(Section):
     answer: Answer = Answer()
     runs: Runs = Runs()
     database: Database = Database()
+    gates: tuple[Gate, ...] = ()

@@ -22,7 +22,8 @@ sources:
     path: .                         # a folder, a file or an fsspec URL; relative paths start here
     readers: [everyone]             # who may read: user:NAME, group:NAME or everyone; nobody if empty
     # include: ["**/*"]             # which files; hidden files never
-    exclude: ["**/~$*", ragflow.yaml]   # wins over include
+    # What excludes wins; a question file that were indexed would answer its own questions.
+    exclude: ["**/~$*", ragflow.yaml, "questions*.jsonl"]
     # max_bytes: 100000000          # larger files are reported, not read
     # description: ""               # what is in it, in a sentence
 """
@@ -68,6 +69,9 @@ identity:
 # runs:
 #   keep_days: 365
 #   redact: [secret]                # or secret and personal: blanked before a run is recorded
+# gates:    # rules of `ragflow index --gate`: what answers the questions worse is not promoted
+#   - {{dataset: questions.jsonl, metric: nDCG@10, margin: 0.05, min_questions: 30, on_inconclusive:
+#      {{content: promote, configuration: hold}}}}
 """
 
 _STRUCTURE = """\

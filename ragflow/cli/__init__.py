@@ -43,5 +43,5 @@ def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) 
             return unforeseen(error, known=known, debug=debug, as_json=as_json)
         return fail(known, as_json=as_json)
     if code == INTERRUPTED:
-        sys.stderr.write("interrupted: what was finished is kept, the next `ragflow index` goes on\n")
+        sys.stderr.write("interrupted: what was finished is kept, the same command goes on from there\n")
     return code if isinstance(code, int) else 0

@@ -1,13 +1,17 @@
 """``index``: bring the index up to date with its sources, with progress."""
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 
-from ragflow.cli.frame import Frame, emit, say
+from ragflow.cli.frame import Frame, emit, say, warn
 from ragflow.cli.options import Json
 from ragflow.cli.progress import reporting
-from ragflow.cli.tables import indexed
+from ragflow.cli.tables import indexed, table
+from ragflow.terminal import escape, one_line
+
+_SHOWN_EXCLUDED = 5
 
 
 def add(program: typer.Typer) -> None:
@@ -26,6 +30,9 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
     allow_deletes: Annotated[
         bool, typer.Option("--allow-deletes", help="Agree to a large number of deletions.")
     ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Promote only what the rules of gates find not worse.")
+    ] = False,
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait for another index run to end.")
     ] = 0.0,
@@ -33,7 +40,9 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
 ) -> None:
     """Read what changed in the sources and make it searchable.
 
-    Interrupted at any moment, it goes on where it stopped the next time.
+    Interrupted at any moment, it goes on where it stopped the next time. With --gate the new index becomes
+    live only if it answers the questions of gates no worse than the live one; else it is held, with exit
+    code 8 (worse) or 9 (cannot tell). Deletions and lost access hold at once all the same.
     """
     frame: Frame = ctx.obj
     with frame.app() as app, reporting() as progress:
@@ -42,12 +51,48 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
             dry_run=dry_run,
             full=full,
             allow_deletes=allow_deletes,
+            gate=gate,
             wait=wait,
             progress=progress,
         )
     if as_json:
         emit(report.to_json())
     else:
-        for line in indexed(report.to_json()):
+        for line in (*indexed(report.to_json()), *gated(report.to_json())):
             say(line)
+    if report.sync.gate is not None and report.sync.promoted and report.sync.gate["status"] == "inconclusive":
+        warn(report.sync.reason or "")
     raise typer.Exit(report.exit_code)
+
+
+def gated(report: Mapping[str, Any]) -> Iterator[str]:
+    """Give the lines of a gate: its checks, the questions left out, and how to promote what it held."""
+    gate = report["gate"]
+    if gate is None:
+        return
+    if gate["checks"]:
+        yield ""
+        keys = ("dataset", "metric", "baseline", "candidate", "margin", "status")
+        heads = ("data set", "metric", "live", "new", "margin", "gate")
+        yield from table(heads, [[_cell(one[key]) for key in keys] for one in gate["checks"]])
+    for data in gate["datasets"]:
+        yield from _excluded(data)
+    if not report["promoted"]:
+        yield ""
+        yield f"{escape(gate['candidate'])} is held beside it. To look at what differs, and to make it live:"
+        yield "  ragflow generations diff"
+        yield f"  ragflow generations promote {escape(gate['candidate'])}"
+
+
+def _excluded(data: Mapping[str, Any]) -> Iterator[str]:
+    left = data["excluded"]
+    if left:
+        yield f"{len(left)} of {data['questions']} questions of {escape(data['path'])} were left out:"
+        for case, why in list(left.items())[:_SHOWN_EXCLUDED]:
+            yield f"  {one_line(case, 40)}: {one_line(why, 100)}"
+        if len(left) > _SHOWN_EXCLUDED:
+            yield f"  and {len(left) - _SHOWN_EXCLUDED} more (--json names all)"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,17 +1,23 @@
 """``runs`` and ``generations``: what was done, and which index is live."""
 
 import json
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 
 from ragflow.cli import tables
 from ragflow.cli.frame import Frame, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, Readers, RunId, unicode_only
-from ragflow.terminal import escape
+from ragflow.terminal import escape, one_line
+
+_SHOWN = 50
+_NAMED = (("added", "+"), ("removed", "-"), ("updated", "~"), ("access_changed", "access:"))
 
 run_group = typer.Typer(rich_markup_mode=None, help="List and show recorded runs.")
-generation_group = typer.Typer(rich_markup_mode=None, help="List generations, promote one, roll back.")
+generation_group = typer.Typer(
+    rich_markup_mode=None, help="List generations, compare two, promote one, roll back."
+)
 
 
 def add(program: typer.Typer) -> None:
@@ -83,6 +89,34 @@ def promote(
     _say_live(report, generation, as_json=as_json)
 
 
+@generation_group.command("diff")
+def diff(
+    ctx: typer.Context,
+    a: Annotated[
+        str | None, typer.Argument(metavar="A", callback=unicode_only, help="As in generations list.")
+    ] = None,
+    b: Annotated[
+        str | None, typer.Argument(metavar="B", callback=unicode_only, help="Absent: the live one.")
+    ] = None,
+    *,
+    as_: Readers = None,
+    as_json: Json = False,
+) -> None:
+    """Show in what two generations differ.
+
+    Of documents, those that you may read; settings; what a gate found. Without names, what waits beside
+    the live generation is compared with it; where nothing waits, the live one with the one before.
+    """
+    frame: Frame = ctx.obj
+    with frame.app() as app:
+        report = app.compared(a, b, app.asker(as_ or ()))
+    if as_json:
+        emit(report)
+        return
+    for line in _differences(report):
+        say(line)
+
+
 @generation_group.command("rollback")
 def rollback(ctx: typer.Context, *, as_json: Json = False) -> None:
     """Make the generation before the live one live again. Access stays; what was deleted stays so."""
@@ -98,3 +132,28 @@ def _say_live(report: dict[str, object] | None, name: str, *, as_json: bool) -> 
         emit(shown)
     else:
         say(f"{escape(str(shown.get('generation', name)))} is live")
+
+
+def _differences(report: Mapping[str, Any]) -> Iterator[str]:
+    for side in ("a", "b"):
+        one = report[side]
+        live = ", live" if one["live"] else ""
+        yield f"{side.upper()}: {escape(one['generation'])}, {one['documents']:,} documents{live}"
+    yield ""
+    for key, mark in _NAMED:
+        yield from _few([f"{mark} {escape(name)}" for name in report[key]], key.replace("_", " "))
+    moves = [f"> {escape(one['from'])} -> {escape(one['to'])}" for one in report["moved"]]
+    yield from _few(moves, "moved")
+    yield f"{report['unchanged']:,} documents unchanged"
+    for one in report["configuration"]:
+        yield f"{escape(one['key'])}: {one_line(str(one['a']), 60)} -> {one_line(str(one['b']), 60)}"
+    gate = report["gate"]
+    if gate is not None:
+        outcome = "held" if gate["held"] else "promoted"
+        yield f"gate: {gate['status']}, {outcome}: {escape(gate['reason'])}"
+
+
+def _few(lines: list[str], what: str) -> Iterator[str]:
+    yield from lines[:_SHOWN]
+    if len(lines) > _SHOWN:
+        yield f"  and {len(lines) - _SHOWN:,} more {what} (--json names all)"

@@ -151,10 +151,11 @@ def runs(rows: Sequence[Json], width: int) -> Iterator[str]:
 
 
 def generations(rows: Sequence[Json]) -> Iterator[str]:
-    """Give the lines of ``generations list``: newest first, the live one marked."""
+    """Give the lines of ``generations list``: newest first, the live one and what a gate held marked."""
     if not rows:
         yield "There is no generation yet."
         return
     keys = ("generation", "created", "documents", "chunks")
-    lines = [["live" if row.get("live") else "", *(row.get(key, "") for key in keys)] for row in rows]
+    marks = ["live" if row.get("live") else "held" if row.get("held") else "" for row in rows]
+    lines = [[mark, *(row.get(key, "") for key in keys)] for mark, row in zip(marks, rows, strict=True)]
     yield from table(("", *keys), lines)

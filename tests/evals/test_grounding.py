@@ -244,3 +244,14 @@ def test_a_located_span_folds_to_the_folded_quote(quote: str, text: str) -> None
     span = locate(quote, text)
     if span is not None:
         assert fold(text[span[0] : span[1]]).text.strip() == fold(quote).text.strip() or quote in text
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_a_quote_that_cuts_a_word_stands_nowhere_even_where_it_says_it_does(shift: int) -> None:
+    passage = Passage("The rule is old. Employees of the firm get 28 days of paid leave each year. It is kept.")
+    sentence = "Employees of the firm get 28 days of paid leave each year."
+    start = passage.text.index(sentence) + shift
+    shifted = passage.text[start : start + len(sentence)]
+    kinds = [one.kind for one in check(sentence, [Quote(0, shifted, start)], [passage])]
+    # One to the left takes the blank before and loses the full stop: the same words, whole.
+    assert kinds == (["fabricated"] if shift == 1 else [])

@@ -40,6 +40,7 @@ index: {url: null, keep_generations: 3, brake: {share: 0.2, documents: 10}}
 answer: {tier: null, min_confidence: 0.5, max_claims: 6}
 runs: {keep_days: 365, redact: [secret]}
 database: {url: null}
+gates: [{dataset: questions.jsonl, metric: nDCG@10, margin: 0.05, min_questions: 30, on_inconclusive: {content: promote, configuration: hold}}]
 """
 
 
@@ -64,9 +65,16 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
-    for section in ("gates", "routes", "models", "workflows", "tools", "approvals", "telemetry"):
+    for section in ("routes", "models", "workflows", "tools", "approvals", "telemetry"):
         with pytest.raises(ConfigError, match=rf'ragflow\.yaml:4: unknown key "{section}"'):
             load(write(f"{GOOD}{section}: []\n"), environ={})
+
+
+def test_gates_have_the_pinned_defaults(write):
+    (gate,) = load(write(f"{GOOD}gates: [{{dataset: questions.jsonl}}]\n"), environ={}).gates
+    assert (gate.metric, gate.margin, gate.min_questions) == ("nDCG@10", 0.05, 30)
+    assert (gate.on_inconclusive.content, gate.on_inconclusive.configuration) == ("promote", "hold")
+    assert load(write(GOOD), environ={}).gates == ()
 
 
 MISTAKES = [
@@ -102,8 +110,22 @@ MISTAKES = [
     (
         f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
         'ragflow.yaml:4: unknown key "foo" (known: version, sources, identity, parse, chunk, embed, search, index,'
-        " answer, runs, database)\nragflow.yaml:5: search.k must be at least 1, not -1",
+        " answer, runs, database, gates)\nragflow.yaml:5: search.k must be at least 1, not -1",
     ),
+    (
+        f"{GOOD}gates:\n- datset: q.jsonl\n",
+        'ragflow.yaml:5: unknown key "datset" in gates, entry 1 (nearest: "dataset")',
+    ),
+    (
+        f"{GOOD}gates: [{{dataset: q.jsonl, on_inconclusive: {{config: hold}}}}]\n",
+        'ragflow.yaml:4: unknown key "config" in gates.on_inconclusive, entry 1 (nearest: "configuration")',
+    ),
+    (
+        f"{GOOD}gates: [{{dataset: q.jsonl, on_inconclusive: {{content: maybe}}, margin: -1}}]\n",
+        "ragflow.yaml:4: gates.margin, entry 1 must be at least 0, not -1\n"
+        'ragflow.yaml:4: gates.on_inconclusive.content, entry 1 must be promote or hold, not the text "maybe"',
+    ),
+    (f"{GOOD}gates: [{{}}]\n", 'ragflow.yaml:4: "dataset" is missing in gates, entry 1'),
     ("version: 1\n", 'ragflow.yaml:1: "sources" is missing: name at least one source'),
     ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
     ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),

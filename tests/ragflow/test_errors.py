@@ -15,6 +15,7 @@ import evals
 import indexes
 import ragflow.errors as told
 from connectors.errors import ConnectorError, SourceUnavailable, UnreadableDocument
+from evals.errors import EvalError, ExtraMissing
 from indexes.errors import StorageError
 from ragflow.errors import FOREIGN, RagflowError, map_errors, translate
 
@@ -29,6 +30,10 @@ EXIT_CODES = {
     "NoIdentity": 2,
     "NotAllowed": 2,
     "AlreadyThere": 2,
+    "DatasetInvalid": 2,
+    "UnknownMetric": 2,
+    "UnknownSystem": 2,
+    "UnknownRun": 2,
     "WeightsMissing": 2,
     "WeightsMismatch": 2,
     "ExtraMissing": 2,
@@ -42,6 +47,7 @@ EXIT_CODES = {
     "NoRight": 4,
     "StoreDamaged": 4,
     "NotFound": 6,
+    "CannotSay": 9,
 }
 
 
@@ -62,7 +68,7 @@ def ours():
     }
 
 
-@pytest.mark.parametrize("base", [ConnectorError, StorageError])
+@pytest.mark.parametrize("base", [ConnectorError, StorageError, EvalError])
 def test_no_error_of_the_lower_floors_is_missed(base):
     own = {
         kind for kind in family(base) if kind.__module__.split(".")[0] in {"connectors", "indexes", "evals"}
@@ -71,7 +77,7 @@ def test_no_error_of_the_lower_floors_is_missed(base):
 
 
 def test_no_other_error_is_born_on_the_lower_floors_without_a_family():
-    for floor in (connectors, indexes):
+    for floor in (connectors, indexes, evals):
         module = importlib.import_module(f"{floor.__name__}.errors")
         for value in vars(module).values():
             if inspect.isclass(value) and issubclass(value, Exception):
@@ -113,7 +119,7 @@ def test_an_error_as_json():
 
 @pytest.mark.parametrize(("foreign", "kind"), FOREIGN.items())
 def test_the_message_and_hint_of_a_foreign_error_are_kept(foreign, kind):
-    extra = {"reason": "locked"} if foreign is UnreadableDocument else {}
+    extra = {UnreadableDocument: {"reason": "locked"}, ExtraMissing: {"extra": "ragas"}}.get(foreign, {})
     original = foreign("it broke", hint="mend it", **extra)
     with pytest.raises(kind, match="it broke") as caught, map_errors():
         raise original

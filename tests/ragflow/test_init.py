@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ragflow.config import load
 from ragflow.errors import AlreadyThere, UsageError
-from ragflow.sections import Settings
+from ragflow.sections import Gate, OnInconclusive, Settings
 from ragflow.starter import _quoted, next_commands, write
 from ragflow.yaml_text import read
 
@@ -61,9 +61,18 @@ def test_every_default_that_is_shown_is_the_default_and_every_key_is_shown(tmp_p
     # What must be null in this version is not shown.
     assert set(shown) == set(Settings.model_fields) - {"database"}
     for name, section in shown.items():
-        if name not in {"version", "sources"}:
+        if name not in {"version", "sources", "gates"}:
             fields = Settings.model_fields[name].annotation.model_fields
             assert set(section) == set(fields) - {"rerank", "url", "tier"}
+
+
+def test_the_gate_that_is_shown_has_every_key_at_its_default(tmp_path):
+    file = write(tmp_path, beir=None, login="mia")
+    file.write_text(re.sub(r"(?m)^# (gates:|  - \{dataset|     \{content)", r"\1", file.read_text()))
+    shown = read(file.read_text()).data["gates"]
+    assert load(file, environ={}).gates == (Gate(dataset="questions.jsonl"),)
+    assert [set(gate) for gate in shown] == [set(Gate.model_fields)]
+    assert set(shown[0]["on_inconclusive"]) == set(OnInconclusive.model_fields)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1))

@@ -1,0 +1,327 @@
+"""``ragflow eval``: a data set put to this workspace's systems, stored so that any figure can be traced.
+
+The walk: read the data set, decide whose rights count, make the systems, leave out what cannot be asked,
+go on with a run that was killed or start one, measure case by case, say what it was in the run records.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evals import metrics as metrics_of
+from evals import trec
+from evals.cases import Case, Dataset, Ranked, Response, System
+from evals.datasets import load, sample
+from evals.measures import Metric
+from evals.metrics import parse
+from evals.results import EvalRun, Setup
+from evals.run import rows, unreviewed
+from evals.storage import Runs
+from indexes.embedding import Embedder
+from indexes.index import EmbeddedIndex
+from indexes.store import Store
+from ragflow import functions, gold, identity, systems
+from ragflow.config import Config
+from ragflow.errors import NotAllowed, UnknownRun, map_errors
+from ragflow.identity import Asker
+from ragflow.records import blank, new_id, timestamp
+from ragflow.redact import redact
+from ragflow.runs import RunStore
+from ragflow.sections import Settings
+
+if TYPE_CHECKING:
+    from evals.proposals import Page
+
+FOLDER = "evals"
+
+Progress = Callable[[str, int, int], None]
+"""(system, cases done, cases in all): first with those that an earlier process did, then after each."""
+
+Opener = Callable[[Callable[[], Embedder]], EmbeddedIndex]
+"""An embedder -> the index to evaluate, opened; whoever opened it closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to evaluate. Empty ``systems`` or ``metrics``: those that suit the data set.
+
+    ``split``: which judgements of a BEIR folder. ``fold`` 0 or 1, ``limit`` and ``seed`` choose cases, None
+    takes all. ``readers``: whose rights count where a case names none; None: the actor's own. ``resume``:
+    go on with the newest run that was left unfinished and does just the same. ``trec``: a folder that
+    gets the whole rankings, a file for each system; such a run is always a fresh one, since a stored one
+    knows the heads of its rankings alone.
+    """
+
+    systems: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    split: str = "test"
+    fold: int | None = None
+    limit: int | None = None
+    seed: int | None = None
+    readers: tuple[str, ...] | None = None
+    resume: bool = True
+    trec: Path | None = None
+
+
+class Evaluation:
+    """Evaluates one workspace. Only ``RagflowError`` and its children leave its methods.
+
+    Readers that a case names and that are not the asker's own need the right to stand in for others.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        index: Opener,
+        store: Callable[[], Store],
+        embedder: Callable[[], Embedder],
+        runs: RunStore,
+    ) -> None:
+        self._config = config
+        self._open = index
+        self._store = store
+        self._embedder = embedder
+        self._records = runs
+        self._stored = Runs(config.workspace / FOLDER)
+
+    # -- evaluating ------------------------------------------------------------------------------
+
+    @map_errors()
+    def run(self, dataset: Path, options: RunOptions, progress: Progress = lambda *_: None) -> EvalRun:
+        """Evaluate, store, record. A case whose system raises counts as failed; the rest goes on.
+
+        Raises ``RagflowError``: DatasetInvalid, UnknownMetric, UnknownSystem, NotAllowed, NoGeneration and
+        what opening the index may raise, all before the first case is asked.
+        """
+        data = load(dataset, split=options.split)
+        data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
+        asker = self._asker(data.cases, options.readers)
+        metrics = parse(options.metrics or default_metrics(data.kind))
+        questions = systems.Remembering(self._embedder)
+        with closing(self._open(lambda: questions)) as index:
+            kit = systems.Kit(
+                self._config,
+                index,
+                questions,
+                actor=asker.actor,
+                readers=lambda case: readers_of(case, asker),
+                beir=data.kind == "beir",
+            )
+            names = options.systems or systems.BUILT_IN
+            made = {name: systems.make(name, kit) for name in names}
+            excluded = unreviewed(data.cases) | (gold.gone(data.cases, kit) if not kit.beir else {})
+            setup = self._setup(data, options, asker, index.view().manifest.id)
+            setup = replace(
+                setup,
+                systems=tuple(made),
+                metrics=tuple(metric.name for metric in metrics),
+                config=described(self._config, made),
+                excluded=excluded,
+            )
+            work = _Work(setup, data.cases, made, metrics)
+            return self._measured(work, options, progress)
+
+    def _measured(self, work: "_Work", options: RunOptions, progress: Progress) -> EvalRun:
+        """Ask what is not answered yet, storing each row; whatever stops this leaves the rows there."""
+        found = self._begun(work, fresh=not options.resume or options.trec is not None)
+        run, known = found.setup.run, list(found.rows)
+        rankings: dict[str, dict[str, Sequence[Ranked]]] = {name: {} for name in work.systems}
+        try:
+            for name, system in work.systems.items():
+                done = {row.case for row in known if row.system == name}
+                progress(name, len(done), len(work.asked))
+                kept = _keeping(system, rankings[name]) if options.trec else system
+                answers = systems.answers(name, beir=work.setup.kind == "beir")
+                for row in rows(work.asked, kept, name, work.metrics, done=done, answers=answers):
+                    self._stored.append(run, row)
+                    known.append(row)
+                    done.add(row.case)
+                    progress(name, len(done), len(work.asked))
+            if options.trec:
+                _write_rankings(options.trec, rankings)
+            self._stored.finish(run)
+        finally:
+            self._stored.release(run)
+        ended = EvalRun(replace(found.setup, status="done"), found.cases, tuple(known))
+        self._record(ended)
+        return ended
+
+    def _begun(self, work: "_Work", *, fresh: bool) -> EvalRun:
+        """Hold a run: the newest that was left doing just this, else a new one."""
+        left = None if fresh else self._stored.resumable(work.setup)
+        found = self._stored.resume(left) if left else None
+        if found is not None:
+            return found
+        self._config.workspace.mkdir(mode=0o700, exist_ok=True)
+        self._stored.start(work.setup, work.cases)
+        return EvalRun(work.setup, work.cases, ())
+
+    def _record(self, run: EvalRun) -> None:
+        """Put the run into the chain of run records, bound to its stored results by their digest."""
+        setup = run.setup
+        failed = {name: sum(row.error is not None for row in run.of(name).values()) for name in setup.systems}
+        about = blank(
+            "eval",
+            actor=setup.actor,
+            created=setup.created,
+            generation=setup.generation,
+            config_digest=setup.config_digest,
+            version=setup.version,
+        )
+        told = {
+            "dataset": setup.dataset,
+            "digest": setup.digest,
+            "systems": list(setup.systems),
+            "metrics": list(setup.metrics),
+        }
+        output = {
+            "schema": "ragflow.evaluated/1",
+            "questions": setup.questions,
+            "excluded": len(setup.excluded),
+            "failed": failed,
+            "results": self._stored.digest(setup.run),
+        }
+        self._records.add(replace(about, run=setup.run, input=told, output=output))
+
+    # -- looking up ------------------------------------------------------------------------------
+
+    @map_errors()
+    def load(self, name: str) -> EvalRun:
+        """Give a stored run; ``last`` is the newest. An auditor sees those of others too.
+
+        Raises ``UnknownRun``, or ``StoreDamaged`` where its files are not what was written.
+        """
+        seen = self.runs()
+        if name == "last":
+            if not seen:
+                raise UnknownRun("nothing has been evaluated yet", hint="ragflow eval run DATASET")
+            return self._stored.load(seen[0].run)
+        found = self._stored.load(name)
+        if not self._may_see(found.setup):
+            raise UnknownRun(f"there is no evaluation run {name}")
+        return found
+
+    @map_errors()
+    def runs(self) -> list[Setup]:
+        """Give what was evaluated, newest first."""
+        return [setup for setup in self._stored.list() if self._may_see(setup)]
+
+    def pages(self, readers: Sequence[str]) -> "Iterator[Page]":
+        """Give the documents that these readers may read, by name, to propose questions from."""
+        with map_errors(), closing(self._open(self._embedder)) as index:
+            yield from gold.pages(index, self._store(), frozenset(identity.readers(readers)))
+
+    @map_errors()
+    def forget(self, document: str) -> tuple[str, ...]:
+        """Erase the document's wording from what was stored; return the runs that may show it still."""
+        return self._stored.erase(document)
+
+    # -- who asks --------------------------------------------------------------------------------
+
+    def _asker(self, cases: Sequence[Case], readers: Sequence[str] | None) -> Asker:
+        """Give who asks, once it is sure that every case may be asked with the readers that it names."""
+        login = identity.login()
+        asker = identity.resolve(self._config.identity, login, as_=readers or ())
+        own, free = set(asker.readers), login in self._config.identity.impersonate
+        for case in cases:
+            if not free and not own.issuperset(readers_of(case, asker)):
+                raise NotAllowed(
+                    f"{asker.actor} may not stand in for {', '.join(case.readers or ())}, whom the question "
+                    f"{case.id} names: that needs identity.impersonate"
+                )
+        return asker
+
+    def _may_see(self, setup: Setup) -> bool:
+        asker = identity.resolve(self._config.identity, identity.login())
+        return asker.auditor or setup.actor[:1] == (asker.actor,)
+
+    def _setup(self, data: Dataset, options: RunOptions, asker: Asker, generation: str) -> Setup:
+        return Setup(
+            run=new_id("r"),
+            created=timestamp(),
+            dataset=data.path,
+            kind=data.kind,
+            digest=data.digest,
+            questions=len(data.cases),
+            fold=options.fold,
+            limit=options.limit,
+            seed=options.seed,
+            systems=(),
+            metrics=(),
+            config={},
+            config_digest=self._config.digest,
+            generation=generation,
+            version=version("ragflow"),
+            actor=asker.principals,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one run does."""
+
+    setup: Setup
+    cases: tuple[Case, ...]
+    systems: Mapping[str, System]
+    metrics: tuple[Metric, ...]
+
+    @property
+    def asked(self) -> list[Case]:
+        """The cases that are not excluded."""
+        return [case for case in self.cases if case.id not in self.setup.excluded]
+
+
+def default_metrics(kind: str) -> tuple[str, ...]:
+    """Return the metrics that suit a data set: of retrieval for BEIR, all for a question file."""
+    if kind == "beir":
+        return metrics_of.RETRIEVAL
+    return (
+        *metrics_of.RETRIEVAL,
+        *metrics_of.ANSWERS,
+        *metrics_of.REFUSALS,
+        *metrics_of.ROUTING,
+        *metrics_of.COSTS,
+    )
+
+
+def readers_of(case: Case, asker: Asker) -> frozenset[str]:
+    """Return whose rights count for a case: those that it names, else the asker's."""
+    return frozenset(asker.readers if case.readers is None else identity.readers(case.readers))
+
+
+def described(config: Config, made: Collection[str]) -> dict[str, object]:
+    """Return the configuration as a plain object without secrets, and what is imported by its digest."""
+    settings = Settings(**{name: getattr(config, name) for name in Settings.model_fields})
+    plain = {name: _without_secrets(value) for name, value in settings.model_dump(mode="json").items()}
+    imported = {name: functions.source_digest(name) for name in made if ":" in name}
+    return {**plain, "functions": imported} if imported else plain
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_secrets(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return redact(value, ["secret"]) if isinstance(value, str) else value
+
+
+def _keeping(system: System, rankings: dict[str, Sequence[Ranked]]) -> System:
+    """Return the system, its whole rankings kept by case."""
+
+    def kept(case: Case) -> Response:
+        response = system(case)
+        rankings[case.id] = response.ranking
+        return response
+
+    return kept
+
+
+def _write_rankings(folder: Path, rankings: Mapping[str, Mapping[str, Sequence[Ranked]]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, found in rankings.items():
+        tag = name.replace(":", "_")
+        trec.write(folder / f"{tag}.trec", found, tag)

@@ -1,0 +1,52 @@
+"""The run records of a workspace, as an asker may see them."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from ragflow.config import Config
+from ragflow.errors import NotFound
+from ragflow.identity import Asker
+from ragflow.library import Library
+from ragflow.records import Run, blank, citations
+from ragflow.runs import RunStore
+
+
+class History:
+    """Looks into the records. A run belongs to its actor; an auditor sees those of others.
+
+    One that cites what the asker may not read now is not there.
+    """
+
+    def __init__(self, store: RunStore, library: Callable[[], Library]) -> None:
+        self._store = store
+        self._library = library
+
+    def newest(self, limit: int, asker: Asker) -> list[Run]:
+        """Give at most ``limit`` runs, newest first."""
+        owner = None if asker.auditor and not asker.acting else asker.actor
+        return [one for one in self._store.list(limit, owner=owner) if self._may_see(one, asker)]
+
+    def get(self, run: str, asker: Asker) -> Run:
+        """Give one run; ``last`` is the asker's newest. Raises ``NotFound``."""
+        found = self._store.last(asker.actor) if run == "last" else self._store.get(run)
+        if found is None or not self._may_see(found, asker):
+            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
+        return found
+
+    def _may_see(self, run: Run, asker: Asker) -> bool:
+        if run.actor[0] != asker.actor and (asker.acting or not asker.auditor):
+            return False
+        cited = {name for name, _ in citations(run)}
+        return not cited or self._library().may_read_all(cited, frozenset(asker.readers))
+
+
+def begun(config: Config, kind: str, *, asker: Asker, created: str, generation: str | None) -> Run:
+    """Give a record of a kind that is done, with nothing in it yet."""
+    return blank(
+        kind,
+        actor=asker.principals,
+        created=created,
+        generation=generation,
+        config_digest=config.digest,
+        version=version("ragflow"),
+    )
