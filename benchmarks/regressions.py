@@ -42,7 +42,7 @@ Patch = Callable[[], contextlib.AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Regression:
-    """One thing broken. ``system``: the one that is looked at. ``rebuilt``: the index is built under the patch."""
+    """One thing broken. ``system``: the one looked at. ``rebuilt``: the index is built under the patch."""
 
     name: str
     data: str

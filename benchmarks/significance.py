@@ -36,7 +36,7 @@ POWER_SIZES = (30, 50, 100, 300)
 POWER_DIFFERENCES = (0.01, 0.02, 0.05, 0.1)
 ALPHA = 0.05
 MUST = {"false alarms": (0.035, 0.065), "family error": (0.0, 0.06), "coverage": (0.92, 0.97)}
-BATCHES, BATCH = 10, 2_000  # questions: enough to call their mean the truth
+BATCHES, BATCH = 40, 500  # questions: enough to call their mean the truth
 NAMES = ("nDCG@10", "R@100", "MRR@10", "P@5", "Success@5", "MAP")
 
 
@@ -134,7 +134,7 @@ def truth(world: World, ahead: float = 0.0) -> Truth:
 def lead(world: World, difference: float) -> float:
     """Return the ``ahead`` that makes B better by this much nDCG@10, by bisection."""
     low, high = 0.0, 4.0
-    for _ in range(12):
+    for _ in range(10):
         middle = (low + high) / 2
         found = truth(world, middle)
         low, high = (middle, high) if found.b - found.a < difference else (low, middle)

@@ -39,11 +39,13 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """Hold systems of run B against systems of run A; the two may be one run.
 
-    ``systems``: pairs of A's and B's. ``metrics`` None: those that both runs measured. For each pair come
-    all metrics over all cases, then, if ``sliced``, each slice of at least five cases. What no shared case
-    has a number for is not there. The p-values of a pair's metrics over all cases are adjusted together
-    (Holm); those of its slices, all metrics of them, are a family of their own. B is ``better`` or
-    ``worse`` only when the adjusted p is below .05 and the interval leaves out 0.
+    ``systems``: pairs of A's and B's. ``metrics`` None: those that both runs measured, without costs: time
+    says as much of the machine's other work as of the system. For each pair come all metrics over all
+    cases, then, if ``sliced``, each slice of at least five cases. What no shared case has a number for is
+    not there. The p-values of a pair's metrics over all cases are adjusted together (Holm); those of its
+    slices, all metrics of them, are a family of their own; what is equal in every case can never be
+    rejected and takes no place in a family (Tarone 1990). B is ``better`` or ``worse`` only when the
+    adjusted p is below .05 and the interval leaves out 0.
 
     Raises:
         NotComparable: the runs are of other data, or share no case.
@@ -126,7 +128,8 @@ def shared(rows: tuple[dict[str, Row], dict[str, Row]], cases: Sequence[Case], m
 
 def _metrics(a: EvalRun, b: EvalRun, names: Sequence[str] | None) -> tuple[Metric, ...]:
     if names is None:
-        names = [name for name in a.setup.metrics if name in b.setup.metrics]
+        both = declared.parse([name for name in a.setup.metrics if name in b.setup.metrics])
+        names = [metric.name for metric in both if metric.kind != "cost"]
     for metric in (found := declared.parse(names)):
         for run in (a, b):
             if metric.name not in run.setup.metrics:
@@ -178,11 +181,17 @@ def _compared(
 def _judged(family: Sequence[Comparison], metrics: Sequence[Metric]) -> list[Comparison]:
     """Adjust the p-values of a family together and say what can be told apart."""
     upward = {metric.name: metric.higher_is_better for metric in metrics}
-    adjusted = holm([nan if one.p is None else one.p for one in family])
-    return [
-        replace(one, p=p if isfinite(p) else None, verdict=_verdict(one, p, up=upward[one.metric]))
-        for one, p in zip(family, adjusted, strict=True)
-    ]
+    adjusted = holm([nan if one.p is None or _equal(one) else one.p for one in family])
+    judged: list[Comparison] = []
+    for one, p in zip(family, adjusted, strict=True):
+        known = one.p if _equal(one) else p if isfinite(p) else None
+        judged.append(replace(one, p=known, verdict=_verdict(one, p, up=upward[one.metric])))
+    return judged
+
+
+def _equal(one: Comparison) -> bool:
+    """Tell whether no resample gave a difference: every case has the same numbers on both sides."""
+    return one.difference == one.low == one.high == 0
 
 
 def _verdict(one: Comparison, p: float, *, up: bool) -> Verdict:

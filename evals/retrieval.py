@@ -100,7 +100,10 @@ def _values(measures: frozenset[Any], grades: Mapping[str, int], ranked: Sequenc
     """Return every measure of one ranking of documents."""
     # pytrec_eval writes outside of its memory at a negative grade, which says no more than 0 does, and
     # makes room for every grade up to the highest.
-    grades = {document: max(grade, 0) for document, grade in grades.items()}
+    # Documents go by numbers: a lone surrogate in a name ends the whole process there.
+    number = {document: f"judged-{place}" for place, document in enumerate(sorted(grades))}
+    grades = {number[document]: max(grade, 0) for document, grade in grades.items()}
+    ranked = [number.get(document, f"other-{place}") for place, document in enumerate(ranked)]
     if max(grades.values(), default=0) > MAX_GRADE:
         raise DatasetInvalid(f"a document is judged above {MAX_GRADE:,}", hint="grades are small: 0, 1, 2, 3")
     if all(measure.NAME in _TAILLESS for measure in measures):

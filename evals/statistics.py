@@ -23,7 +23,7 @@ SET_FLIPS = 5_000  # a set metric is computed anew for each: some 0.1 ms
 ENOUGH = 100  # exchanges as far from 0 as the one seen: p is then known to a tenth of itself
 LEVEL = 0.95
 POWER = 0.80
-_BLOCK = 200_000  # numbers held at once: more leave the processor's cache and take twice the time
+_BLOCK = 60_000  # numbers at once: larger arrays leave the cache, and the system maps each anew
 _EXACT = 13  # differences: 2 ** 13 sign patterns are fewer than FLIPS
 _TIE = 1e-10  # of the sum of magnitudes: sums of the same terms in another order are one value
 

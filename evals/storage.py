@@ -181,11 +181,13 @@ class Runs:
         return sorted(wrong)
 
     def resumable(self, setup: Setup) -> str | None:
-        """Return the newest run that was left unfinished and does just what ``setup`` would; else None."""
+        """Return the newest run that does just what ``setup`` would, if it was left unfinished; else None.
+
+        An older one is left alone: what came after it, done or held by another process, stands for it.
+        """
         for known in self.list():
-            same = all(getattr(known, name) == getattr(setup, name) for name in _SAME)
-            if same and known.status == "running" and self._free(known.run):
-                return known.run
+            if all(getattr(known, name) == getattr(setup, name) for name in _SAME):
+                return known.run if known.status == "running" and self._free(known.run) else None
         return None
 
     # -- files -----------------------------------------------------------------------------------

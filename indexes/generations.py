@@ -187,6 +187,15 @@ class Generations:
         self._write_manifest(manifest)
         return manifest
 
+    def held(self) -> list[str]:
+        """Give the kept generations that a gate held and that were not live since, oldest first.
+
+        One that a person promoted all the same is live, or what was built beside it names it as its parent.
+        """
+        manifests = [self.manifest(one) for one in self.kept()]
+        been_live = {self.live(), *(one.parent for one in manifests)}
+        return [one.id for one in manifests if one.held and one.id not in been_live]
+
     def idle(self, generation: str) -> bool:
         """Tell whether no process holds a generation."""
         with exclusive(self.folder / f"{generation}.json") as alone:

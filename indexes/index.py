@@ -99,15 +99,21 @@ class EmbeddedIndex:
         hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
         return Found(hits, ranked.generation, ranked.idf, ranked.readable.rows, ranked.readable.sources)
 
-    def places(self, query: Query, *, texts: int = 10) -> tuple[Place, ...]:
-        """Give what ``search`` finds, in its order, reading the texts of the first ``texts`` alone.
+    def places(self, query: Query, *, texts: int = 10) -> tuple[list[Place], list[str]]:
+        """Give what ``search`` finds, in its order: the first ``texts`` with text, of the rest the documents.
 
         For rankings a thousand deep, whose end nobody reads. Raises as ``search``.
         """
-        found = self._places(self._rank(query))
-        first = found[: max(0, texts)]
+        ranked = self._rank(query)
+        slices = ranked.readable.slices
+        first = [
+            self._located(slices[one.slice], np.array([one.row]), [one.chunk], [one.score])[0]
+            for one in ranked.candidates[:texts]
+        ]
         self._texts.load([one.revision for one in first], self._store.texts)
-        return (*(self._read(one) for one in first), *found[len(first) :])
+        # A chunk's id is its document, "@" and the rest, which has none.
+        rest = [one.chunk.rpartition("@")[0] for one in ranked.candidates[texts:]]
+        return [self._read(one) for one in first], rest
 
     def chunks(self, readers: frozenset[str], sources: tuple[str, ...] | None = None) -> Iterator[Place]:
         """Give every chunk that these readers may read, with its text; any order. Raises ``NoGeneration``."""
@@ -209,16 +215,6 @@ class EmbeddedIndex:
                     key: self._versions[key] for key in {int(one) for one in ids} & self._versions.keys()
                 }
             self._versions |= self._store.versions(missing)
-
-    def _places(self, ranked: _Ranked) -> list[Place]:
-        """Give the candidates' places in their order, a slice's all at once."""
-        places: dict[str, Place] = {}
-        for number, part in enumerate(ranked.readable.slices):
-            here = [one for one in ranked.candidates if one.slice == number]
-            rows = np.array([one.row for one in here], dtype=np.int64)
-            located = self._located(part, rows, [one.chunk for one in here], [one.score for one in here])
-            places |= {one.chunk: one for one in located}
-        return [places[one.chunk] for one in ranked.candidates]
 
     def _located(
         self, part: Slice, rows: NDArray[np.int64], names: Sequence[str], scores: Sequence[float]

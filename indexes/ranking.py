@@ -89,7 +89,9 @@ def rank(
     if not len(union) or k <= 0:
         return []
     bm25 = _aligned(union, lexical) if len(lexical.places) else None
-    cosines = _exact(rows, union, vector) if vector is not None else None
+    cosines = None
+    if vector is not None:  # alone, the dense leg has given each row of the union its score
+        cosines = _exact(rows, union, vector) if len(lexical.places) else _aligned(union, dense)
     fused = _Scored(union, _fused(bm25, cosines, ranking.dense_weight))
     return _candidates(rows, rows.first(fused, k), _Legs(union, bm25, cosines))
 

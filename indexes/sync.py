@@ -279,9 +279,8 @@ class Sync:
 
     def _collect(self, built: Manifest) -> None:
         """Remove what is not needed any more; of those that a gate held, only the newest is."""
-        for one in self._generations.kept():
-            other = self._generations.manifest(one)
-            if other.held and one not in (built.id, self._generations.live()):
+        for one in self._generations.held():
+            if one != built.id:
                 self._generations.remove(one)
         collect(
             self._store,

@@ -354,8 +354,9 @@ class App:
             self._opened_index = self._open_index(self._embedder)
         return self._opened_index
 
-    def _open_index(self, embedder: Callable[[], Embedder]) -> EmbeddedIndex:
-        return EmbeddedIndex(self.workspace, self._store(), embedder, parts.ranking(self.config))
+    def _open_index(self, embedder: Callable[[], Embedder], generation: str | None = None) -> EmbeddedIndex:
+        ranking = parts.ranking(self.config)
+        return EmbeddedIndex(self.workspace, self._store(), embedder, ranking, generation=generation)
 
     def _library(self) -> Library:
         return Library(self._store(), self._index)

@@ -5,7 +5,7 @@ go on with a run that was killed or start one, measure case by case, say what it
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,12 +15,14 @@ from evals import metrics as metrics_of
 from evals import trec
 from evals.cases import Case, Dataset, Ranked, Response, System
 from evals.datasets import load, sample
+from evals.errors import RunDamaged
 from evals.measures import Metric
 from evals.metrics import parse
 from evals.results import EvalRun, Setup
 from evals.run import rows, unreviewed
 from evals.storage import Runs
 from indexes.embedding import Embedder
+from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.store import Store
 from ragflow import functions, gold, identity, systems
@@ -40,8 +42,8 @@ FOLDER = "evals"
 Progress = Callable[[str, int, int], None]
 """(system, cases done, cases in all): first with those that an earlier process did, then after each."""
 
-Opener = Callable[[Callable[[], Embedder]], EmbeddedIndex]
-"""An embedder -> the index to evaluate, opened; whoever opened it closes it."""
+Opener = Callable[[Callable[[], Embedder], str | None], EmbeddedIndex]
+"""(embedder, generation; None: the live one) -> the index, opened; whoever opened it closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class Evaluation:
         asker = self._asker(data.cases, options.readers)
         metrics = parse(options.metrics or default_metrics(data.kind))
         questions = systems.Remembering(self._embedder)
-        with closing(self._open(lambda: questions)) as index:
+        # One generation for the whole run, whatever is promoted meanwhile.
+        generation = Generations(self._config.workspace).live()
+        with closing(self._open(lambda: questions, generation)) as index:
             kit = systems.Kit(
                 self._config,
                 index,
@@ -143,19 +147,20 @@ class Evaluation:
                     progress(name, len(done), len(work.asked))
             if options.trec:
                 _write_rankings(options.trec, rankings)
+            ended = EvalRun(replace(found.setup, status="done"), found.cases, tuple(known))
+            self._record(ended)
             self._stored.finish(run)
         finally:
             self._stored.release(run)
-        ended = EvalRun(replace(found.setup, status="done"), found.cases, tuple(known))
-        self._record(ended)
         return ended
 
     def _begun(self, work: "_Work", *, fresh: bool) -> EvalRun:
         """Hold a run: the newest that was left doing just this, else a new one."""
         left = None if fresh else self._stored.resumable(work.setup)
-        found = self._stored.resume(left) if left else None
-        if found is not None:
-            return found
+        if left is not None:
+            with suppress(RunDamaged):  # it stays as it is, for `eval show` to tell
+                if (found := self._stored.resume(left)) is not None:
+                    return found
         self._config.workspace.mkdir(mode=0o700, exist_ok=True)
         self._stored.start(work.setup, work.cases)
         return EvalRun(work.setup, work.cases, ())
@@ -163,6 +168,8 @@ class Evaluation:
     def _record(self, run: EvalRun) -> None:
         """Put the run into the chain of run records, bound to its stored results by their digest."""
         setup = run.setup
+        if self._records.get(setup.run) is not None:
+            return  # killed between its record and its end
         failed = {name: sum(row.error is not None for row in run.of(name).values()) for name in setup.systems}
         about = blank(
             "eval",
@@ -212,7 +219,7 @@ class Evaluation:
 
     def pages(self, readers: Sequence[str]) -> "Iterator[Page]":
         """Give the documents that these readers may read, by name, to propose questions from."""
-        with map_errors(), closing(self._open(self._embedder)) as index:
+        with map_errors(), closing(self._open(self._embedder, None)) as index:
             yield from gold.pages(index, self._store(), frozenset(identity.readers(readers)))
 
     @map_errors()
@@ -231,7 +238,8 @@ class Evaluation:
             if not free and not own.issuperset(readers_of(case, asker)):
                 raise NotAllowed(
                     f"{asker.actor} may not stand in for {', '.join(case.readers or ())}, whom the question "
-                    f"{case.id} names: that needs identity.impersonate"
+                    f"{case.id} names: that needs identity.impersonate",
+                    hint=f'add "{login}" to identity.impersonate in ragflow.yaml',
                 )
         return asker
 

@@ -11,14 +11,15 @@ Depth: rankings reach a thousand documents. The fused ranking ends where fusion 
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import lru_cache
 
 from evals.bm25 import Baseline
 from evals.cases import Case, Ranked, Response, Span, Statement, System
 from evals.errors import UnknownSystem
 from indexes.embedding import Embedder, Vectors
+from indexes.errors import ModelMismatch
 from indexes.index import EmbeddedIndex, Place
 from indexes.query import Hit, Query
 from indexes.query import System as Leg
@@ -38,8 +39,10 @@ SHOWN = 10
 
 _BASELINES = 4  # kept at once: one for each set of readers
 
+Places = tuple[list[Place], list[str]]
+"""What ``EmbeddedIndex.places`` gives: the first chunks found, then the documents of the rest."""
+
 BUILT_IN: tuple[str, ...] = ("bm25", "lexical", "dense", "hybrid")
-_Found = TypeVar("_Found")
 _LEGS: Mapping[str, Leg] = {"lexical": "lexical", "dense": "dense", "hybrid": "hybrid"}
 
 
@@ -103,12 +106,14 @@ class Kit:
         text = check_question(case.question)
         return Query(text, self.readers(case), tuple(self.config.sources), k, system)
 
-    def ranked(self, places: Iterable[Place]) -> tuple[Ranked, ...]:
-        """Return places as an evaluation sees them."""
-        return tuple(
+    def ranked(self, found: Places) -> tuple[Ranked, ...]:
+        """Return what was found as an evaluation sees it: beyond the first, documents alone, scored 0."""
+        first, rest = found
+        shown = (
             Ranked(self.named(one.document), one.score, one.chunk, one.start, one.end, one.title, one.text)
-            for one in places
+            for one in first
         )
+        return (*shown, *(_bare(self.named(document)) for document in rest))
 
     def named(self, document: str) -> str:
         """Return a document's name as the data set has it."""
@@ -120,6 +125,7 @@ def make(name: str, kit: Kit) -> System:
 
     Raises:
         UnknownSystem: there is none, it needs what is not configured, or its module cannot be imported.
+        ModelMissing, ModelMismatch: it embeds, and the model is absent or not that of the index.
     """
     if ":" in name:
         return functions.imported(name)
@@ -133,6 +139,10 @@ def make(name: str, kit: Kit) -> System:
         raise UnknownSystem(
             f'there is no system "{name}"{near(name, BUILT_IN)}',
             hint=f"{', '.join(BUILT_IN)}, or module:function",
+        )
+    if name != "lexical" and kit.questions.key != kit.index.view().manifest.embedder:
+        raise ModelMismatch(
+            "the index was built with another embedding model or precision than the configured one"
         )
     if name == "hybrid" and not kit.beir:
         return _answering(kit)
@@ -155,24 +165,40 @@ def _retrieving(kit: Kit, leg: Leg) -> System:
     return retrieve
 
 
-def _places(kit: Kit, case: Case, leg: Leg) -> Sequence[Place]:
+def _places(kit: Kit, case: Case, leg: Leg) -> Places:
     query = kit.query(case, leg, DEPTH)
-    return _deep(lambda k: kit.index.places(replace(query, k=k), texts=SHOWN), lambda one: one.document)
+    return _deep(lambda k: kit.index.places(replace(query, k=k), texts=SHOWN))
 
 
-def _deep(first: Callable[[int], Sequence[_Found]], document: Callable[[_Found], str]) -> Sequence[_Found]:
+def _deep(first: Callable[[int], Places]) -> Places:
     """Return the first chunks, best first, of a thousand documents; all that there are if those are fewer."""
     k = DEPTH
     while True:
-        found = first(k)
-        documents: set[str] = set()
-        for at, one in enumerate(found):
-            documents.add(document(one))
-            if len(documents) > DEPTH:
-                return found[:at]
-        if len(found) < k or len(documents) == DEPTH:
-            return found
+        shown, rest = first(k)
+        documents = [*(one.document for one in shown), *rest]
+        different = len(set(documents))
+        if different > DEPTH:
+            reach = _reach(documents)
+            return shown[:reach], rest[: max(0, reach - len(shown))]
+        if different == DEPTH or len(documents) < k:
+            return shown, rest
         k *= 4
+
+
+def _reach(documents: Sequence[str]) -> int:
+    """Return where the first document that is too many begins."""
+    seen: set[str] = set()
+    for at, document in enumerate(documents):
+        seen.add(document)
+        if len(seen) > DEPTH:
+            return at
+    return len(documents)
+
+
+@lru_cache(maxsize=100_000)
+def _bare(document: str) -> Ranked:
+    # Made once: a thousand of them a question are most of what ranking costs.
+    return Ranked(document, 0.0)
 
 
 def _answering(kit: Kit) -> System:
@@ -239,21 +265,15 @@ class _Baselines:
         query = self._kit.query(case, "lexical", DEPTH)
         baseline, places = self._of(query)
         began = time.perf_counter()
-        found = _deep(lambda k: baseline.rank(query.text, k), lambda one: places[one[0]].document)
+
+        def first(k: int) -> Places:
+            found = baseline.rank(query.text, k)
+            shown = [replace(places[chunk], score=score) for chunk, score in found[:SHOWN]]
+            return shown, [places[chunk].document for chunk, _ in found[SHOWN:]]
+
+        found = _deep(first)
         timings = _timings(0.0, {"search": _since(began)})
-        named = self._kit.named
-        ranking = tuple(
-            Ranked(
-                document=named(places[chunk].document),
-                score=score,
-                chunk=chunk,
-                start=places[chunk].start,
-                end=places[chunk].end,
-                title=places[chunk].title,
-                text=places[chunk].text if at < SHOWN else "",
-            )
-            for at, (chunk, score) in enumerate(found)
-        )
+        ranking = self._kit.ranked(found)
         return Response(ranking=ranking, timings_ms=timings)
 
     def _of(self, query: Query) -> tuple[Baseline, dict[str, Place]]:

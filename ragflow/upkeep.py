@@ -41,7 +41,7 @@ def gating(
 
 def listed(generations: Generations) -> list[dict[str, Any]]:
     """Give the kept generations, newest first, as ``ragflow.generation/1``."""
-    live = generations.live()
+    live, held = generations.live(), generations.held()
     manifests = [generations.manifest(one) for one in reversed(generations.kept())]
     return [
         {
@@ -49,7 +49,7 @@ def listed(generations: Generations) -> list[dict[str, Any]]:
             "generation": one.id,
             "created": one.created,
             "live": one.id == live,
-            "held": one.held and one.id != live,
+            "held": one.id in held,
             "parent": one.parent,
             "documents": one.documents,
             "chunks": one.chunks,
@@ -158,8 +158,9 @@ def _gate(manifest: Manifest, asker: Asker) -> dict[str, Any] | None:
 
 
 def _before(generations: Generations, live: str) -> str:
-    """Return the generation before the live one: its parent, else the newest that is older."""
-    kept = generations.kept()
+    """Return the generation before the live one: its parent, else the newest older one that was live."""
+    held = generations.held()
+    kept = [one for one in generations.kept() if one not in held]
     earlier = kept[: kept.index(live)] if live in kept else kept
     if not earlier:
         raise UnknownGeneration("no earlier generation is kept", hint="ragflow generations list")

@@ -263,7 +263,7 @@ def runs(rows: Sequence[Json], width: int) -> Iterator[str]:
             row["run"],
             row["status"],
             f"{row['dataset']['questions']:,}",
-            one_line(row["dataset"]["path"], room // 2),
+            tail(row["dataset"]["path"], room // 2),
             one_line(",".join(row["systems"]), room - room // 2),
         ]
         for row in rows

@@ -1,8 +1,9 @@
 """``eval``: measure retrieval and answers on questions with known answers."""
 
 import json
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,15 +18,16 @@ from ragflow.cli.progress import reporting
 from ragflow.terminal import escape
 
 if TYPE_CHECKING:
-    from evals.results import EvalRun
+    from evals.cases import Case
+    from evals.results import Comparison, EvalRun, Figure
 
 CANNOT_SAY = 9
 _ANOTHER = "name another file: -o FILE"
-group = typer.Typer(rich_markup_mode=None, help="Measure retrieval and answers; compare, gate, report.")
 
 
 def add(program: typer.Typer) -> None:
-    """Add the commands of this module, then those that decide."""
+    """Add the commands of this module, and those that decide between them."""
+    group = typer.Typer(rich_markup_mode=None, help="Measure retrieval and answers; compare, gate, report.")
     group.command("init")(init)
     group.command("run")(run)
     deciding.add(group)
@@ -64,16 +66,14 @@ def init(
     say(f"wrote {escape(str(file))}: {len(proposed)} questions, none of them reviewed")
     say("next:")
     say('  read each; correct it or delete its line; write true after "reviewed"')
-    say(f"  {_again(frame)} eval run {escape(str(output))}")
+    say(f"  {_again(frame)} eval run {escape(shlex.quote(str(output)))}")
 
 
 def _again(frame: Frame) -> str:
-    import shlex
-
     return "ragflow" if frame.folder == Path() else f"ragflow -C {escape(shlex.quote(str(frame.folder)))}"
 
 
-def _write_cases(file: Path, cases: Any) -> None:
+def _write_cases(file: Path, cases: "Sequence[Case]") -> None:
     from evals.questions import to_json
     from ragflow.errors import AlreadyThere, UsageError
 
@@ -181,7 +181,13 @@ def _next(frame: Frame, before: str | None) -> Iterator[str]:
         yield f"  {again} eval compare {escape(before)} last"
 
 
-def _export(kind: str, file: Path, done: "EvalRun", figures: Any, comparisons: Any) -> None:
+def _export(
+    kind: str,
+    file: Path,
+    done: "EvalRun",
+    figures: "Mapping[str, Mapping[str, Figure]]",
+    comparisons: "Sequence[Comparison]",
+) -> None:
     from evals import exports
 
     if kind == "junit":
@@ -195,12 +201,15 @@ def _export(kind: str, file: Path, done: "EvalRun", figures: Any, comparisons: A
     file.write_text(text, encoding="utf-8", errors="replace", newline="")
 
 
-def against_first(done: "EvalRun") -> Any:
-    """Compare every further system of a run with its first, over all questions."""
+def against_first(done: "EvalRun") -> "tuple[Comparison, ...]":
+    """Compare every further system of a run with its first, over all questions that count; () without any."""
     from evals.comparison import compare
+    from evals.figures import eligible
 
     first, *others = done.setup.systems
-    return compare(done, done, systems=[(first, other) for other in others], sliced=False) if others else ()
+    if not others or not eligible(done):
+        return ()
+    return compare(done, done, systems=[(first, other) for other in others], sliced=False)
 
 
 def _computed(report: dict[str, Any]) -> bool:
@@ -283,7 +292,7 @@ def show(
         say(line)
 
 
-def _chosen(done: "EvalRun", question: str | None, *, failed: bool) -> list[Any]:
+def _chosen(done: "EvalRun", question: str | None, *, failed: bool) -> "list[Case]":
     from ragflow.errors import UsageError
 
     broken = {row.case for row in done.rows if row.error is not None}

@@ -7,6 +7,7 @@ import pytest
 
 from evals import metrics
 from evals.cases import Case, GoldQuote, Ranked, Response, Span, Statement
+from evals.report import render
 from evals.results import EvalRun, Row, Setup
 
 NAMES = (
@@ -108,6 +109,18 @@ def evaluated() -> Callable[..., EvalRun]:
         return EvalRun(setup, (*cases, gone), tuple(found))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def page(evaluated: Callable[..., EvalRun]) -> str:
+    """The report of a run."""
+    return render(evaluated())
+
+
+@pytest.fixture(scope="session")
+def both(evaluated: Callable[..., EvalRun]) -> str:
+    """The report of a run beside another one: the report with most in it."""
+    return render(evaluated(name="r-2", shift=1), evaluated())
 
 
 @pytest.fixture(scope="session")

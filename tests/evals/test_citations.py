@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.cases import Case, GoldQuote, Response, Span
-from evals.citations import METRICS, NO_ANSWER, NO_GOLD_DOCUMENT, NO_GOLD_QUOTE, NOT_ANSWERED, overlap
+from evals.citations import (
+    METRICS,
+    NO_ANSWER,
+    NO_GOLD_DOCUMENT,
+    NO_GOLD_QUOTE,
+    NOT_ANSWERED,
+    matches,
+    overlap,
+)
 
 LEAVE = "Employees get 28 days of leave. Managers get 30 days of leave. Unused leave expires in March."
 GOLD = "28 days of leave"
@@ -66,6 +74,8 @@ def test_the_same_anchors_as_the_gold_words_are_right_by_place():
     assert shares(one, cited(right, beside))[1:] == [(1, 1), (0.5, 1)]
     assert shares(one, cited(right, elsewhere))[1:] == [(0.5, 1), (0.5, 1)]
     assert shares(one, cited(right, without))[1:] == [(0.5, 1), (0.5, 1)]
+    bare = span("hr/leave", GOLD, anchors=())
+    assert shares(one, cited(bare, without))[1:] == [(0.5, 1), (0.5, 1)]
 
 
 def test_precision_counts_citations_and_recall_counts_gold():
@@ -121,6 +131,14 @@ def test_a_system_that_only_retrieves_is_left_out():
 def test_overlap_is_of_standing_text_and_never_cuts_a_number(cited_quote, share):
     assert overlap(cited_quote, GOLD) == pytest.approx(share)
     assert overlap(GOLD, cited_quote) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("cited_quote", "right"),
+    [("get 28 days of", True), ("of leave a year", True), ("leave a whole year", False)],
+)
+def test_half_of_the_shorter_text_is_enough_and_less_is_not(cited_quote, right):
+    assert matches(span("a", cited_quote), GoldQuote("a", GOLD)) is right
 
 
 @given(st.text("ab 12\n", max_size=30), st.text("ab 12\n", max_size=30))

@@ -126,21 +126,26 @@ def test_a_metric_that_one_run_lacks_is_left_alone():
     assert compare(a, b, systems=[BOTH], metrics=["refusal_F1"]) == ()
 
 
-def both_sides(count, gains, seed=1):
-    """Two runs with a gain for each metric, lost in noise or not."""
-    draw = np.random.default_rng(seed)
+def both_sides(count, gains, *, exactly=False):
+    """Two runs with a gain for each metric, lost in noise or not; ``exactly``: the noise's mean is 0."""
+    draw = np.random.default_rng(1)
+    noise = draw.normal(0, 0.1, (count, len(gains)))
+    noise -= noise.mean(0) * exactly
     cases = [case(number, source="hr" if number % 2 else "it") for number in range(count)]
     left = [{name: (draw.uniform(0.2, 0.7),) for name in gains} for _ in cases]
     right = [
-        {name: (numbers[name][0] + gain + draw.normal(0, 0.1),) for name, gain in gains.items()}
-        for numbers in left
+        {
+            name: (left[row][name][0] + gain + noise[row, place],)
+            for place, (name, gain) in enumerate(gains.items())
+        }
+        for row in range(count)
     ]
     return run(left, cases=cases, metrics=tuple(gains)), run(right, cases=cases, metrics=tuple(gains))
 
 
 def test_p_values_of_a_pair_are_adjusted_together_and_slices_apart():
     gains = {"nDCG@10": 0.05, "MAP": 0.0, "R@100": 0.0, "P@5": 0.0, "Success@5": 0.0, "MRR@10": 0.0}
-    a, b = both_sides(60, gains)
+    a, b = both_sides(60, gains, exactly=True)
     alone = only(compare(a, b, systems=[BOTH], metrics=["nDCG@10"], sliced=False))
     together = {one.metric: one for one in compare(a, b, systems=[BOTH], sliced=False)}
     assert together["nDCG@10"].p == pytest.approx(6 * alone.p)
@@ -163,6 +168,38 @@ def _alone(a, b, metric, source):
         cases = tuple(one for one in side.cases if one.id in names)
         sides.append(replace(side, cases=cases, rows=tuple(one for one in side.rows if one.case in names)))
     return only(compare(*sides, systems=[BOTH], metrics=[metric], sliced=False)).p
+
+
+def test_what_is_better_alone_need_not_be_among_many():
+    gains = {"nDCG@10": 0.031, "MAP": 0.0, "R@100": 0.0, "P@5": 0.0, "Success@5": 0.0, "MRR@10": 0.0}
+    a, b = both_sides(60, gains, exactly=True)
+    alone = only(compare(a, b, systems=[BOTH], metrics=["nDCG@10"], sliced=False))
+    together = compare(a, b, systems=[BOTH], sliced=False)[0]
+    assert (alone.verdict, together.verdict) == ("better", "not_distinguishable")
+    assert together.low == alone.low > 0  # the interval is one metric's own
+
+
+def test_what_is_equal_in_every_case_takes_no_place_among_the_others():
+    before = [{"nDCG@10": (value,)} for value in drawn()]
+    after = [{"nDCG@10": (one["nDCG@10"][0] + 0.01 * (at % 5 - 1),)} for at, one in enumerate(before)]
+    beside = [name for name in ("MAP", "P@5", "R@100", "Success@5")]
+    same = (
+        [one | dict.fromkeys(beside, (0.5,)) for one in before],
+        [one | dict.fromkeys(beside, (0.5,)) for one in after],
+    )
+    alone = only(compare(run(before), run(after), systems=[BOTH]))
+    among = compare(
+        run(same[0], metrics=("nDCG@10", *beside)), run(same[1], metrics=("nDCG@10", *beside)), systems=[BOTH]
+    )
+    assert {one.metric: one.p for one in among} == {"nDCG@10": alone.p, **dict.fromkeys(beside, 1.0)}
+    assert alone.p < 0.05
+
+
+def test_costs_are_compared_only_when_they_are_named():
+    slow, fast = ([{"latency_ms": (ms,), "nDCG@10": (0.5,)} for ms in [by] * 40] for by in (90.0, 9.0))
+    assert [one.metric for one in compare(run(fast), run(slow), systems=[BOTH])] == ["nDCG@10"]
+    named = only(compare(run(fast), run(slow), systems=[BOTH], metrics=["latency_ms"]))
+    assert named.verdict == "worse"
 
 
 def test_pairs_of_systems_are_families_of_their_own():
@@ -188,8 +225,9 @@ def test_a_figure_that_is_not_defined_is_not_tested():
 
 
 def test_what_changed_most_comes_first_and_ties_go_by_id():
-    a = run([0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
-    b = run([0.5, 0.6, 0.1, 0.9, nan, 0.4])
+    backwards = [case(number) for number in range(5, -1, -1)]
+    a = run([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], cases=backwards)
+    b = run([0.4, nan, 0.9, 0.1, 0.6, 0.5], cases=backwards)
     found = changed(a, b, systems=BOTH, metric="nDCG@10")
     assert [(one.case.id, round(one.difference, 6)) for one in found] == [
         ("q02", -0.4),
@@ -197,8 +235,8 @@ def test_what_changed_most_comes_first_and_ties_go_by_id():
         ("q01", 0.1),
         ("q05", -0.1),
     ]
-    assert found[0].a is a.rows[2]
-    assert found[0].b is b.rows[2]
+    assert found[0].a is a.rows[3]
+    assert found[0].b is b.rows[3]
     assert changed(a, b, systems=BOTH, metric="nDCG@10", count=1) == found[:1]
 
 

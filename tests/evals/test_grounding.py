@@ -248,7 +248,9 @@ def test_a_located_span_folds_to_the_folded_quote(quote: str, text: str) -> None
 
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_a_quote_that_cuts_a_word_stands_nowhere_even_where_it_says_it_does(shift: int) -> None:
-    passage = Passage("The rule is old. Employees of the firm get 28 days of paid leave each year. It is kept.")
+    passage = Passage(
+        "The rule is old. Employees of the firm get 28 days of paid leave each year. It is kept."
+    )
     sentence = "Employees of the firm get 28 days of paid leave each year."
     start = passage.text.index(sentence) + shift
     shifted = passage.text[start : start + len(sentence)]

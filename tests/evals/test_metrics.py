@@ -62,10 +62,10 @@ def test_names_keep_their_order_and_a_repeated_one_counts_once():
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("ndcg@10", "nDCG@10"),
-        ("auroc", "AUROC"),
-        ("token_f1", "token_F1"),
-        ("groundednes", "groundedness"),
+        ("ndcg@10", "did you mean nDCG@10?"),
+        ("auroc", "did you mean AUROC?"),
+        ("token_f1", "did you mean token_F1?"),
+        ("groundednes", "did you mean groundedness?"),
         ("", "known are"),
         ("P", "cutoff"),
         ("nDCG@0", "1 or more"),

@@ -17,7 +17,7 @@ from evals.results import Row
 
 METRICS = {metric.name: metric for metric in parse(REFUSALS)}
 levels = st.sampled_from([0.0, 0.1, 0.5, 0.5001, 0.9, 1.0])
-judged = st.lists(st.tuples(levels, st.booleans()), min_size=1, max_size=7)
+judged = st.lists(st.tuples(levels, st.booleans()), min_size=1, max_size=5)
 
 
 def case(answerable, key="q"):

@@ -52,16 +52,6 @@ def run(evaluated):
     return evaluated()
 
 
-@pytest.fixture(scope="module")
-def page(run):
-    return render(run)
-
-
-@pytest.fixture(scope="module")
-def both(run, evaluated):
-    return render(evaluated(name="r-2", shift=1), run)
-
-
 # -- what stands in it ---------------------------------------------------------------------------
 
 

@@ -52,17 +52,6 @@ def browser(need_system):
 
 
 @pytest.fixture(scope="module")
-def page(evaluated):
-    return render(evaluated())
-
-
-@pytest.fixture(scope="module")
-def both(evaluated):
-    """One run against another: the report with most in it."""
-    return render(evaluated(name="r-2", shift=1), evaluated())
-
-
-@pytest.fixture(scope="module")
 def hostile(evaluated, hostile_words):
     run = evaluated(12, words=hostile_words)
     return render(replace(run, setup=replace(run.setup, run="r-2")), run)

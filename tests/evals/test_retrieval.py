@@ -199,3 +199,9 @@ def test_ir_measures_own_pipeline_gives_the_same_as_ours(rounds):
             [theirs[str(m)] for m in measures], abs=1e-9
         )
     assert mean is metric("MAP").combine
+
+
+def test_a_document_may_be_named_by_half_a_surrogate_pair() -> None:
+    case = Case("q1", "question?", judgements={"good": 1, "also\ud801": 1})
+    response = Response(ranking=(Ranked("bad\ud800", 2.0), Ranked("good", 1.0), Ranked("also\ud801", 0.5)))
+    assert numbers(["P@3", "RR"], case, response) == {"P@3": (pytest.approx(2 / 3),), "RR": (0.5,)}

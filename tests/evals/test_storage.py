@@ -278,6 +278,15 @@ def test_the_newest_of_the_runs_that_were_left_is_gone_on_with(runs):
     assert runs.resumable(setup_of()) == LATER
 
 
+def test_a_run_that_was_left_before_another_was_done_is_left_alone(runs):
+    started(runs)
+    started(runs, run=LATER)
+    runs.resume(LATER)
+    assert runs.resumable(setup_of()) is None, "another process is at it"
+    runs.finish(LATER)
+    assert runs.resumable(setup_of()) is None
+
+
 def test_a_run_is_run_by_one_process_at_a_time(runs):
     setup = setup_of()
     runs.start(setup, CASES)

@@ -173,6 +173,18 @@ def test_what_was_held_takes_no_place_of_a_generation_to_roll_back_to(new_world:
     assert len(world.generations.kept()) == 3
 
 
+def test_what_a_person_promoted_all_the_same_can_be_rolled_back_to(new_world: NewWorld) -> None:
+    world = new_world()
+    world.sync([LEAVE])
+    held = world.sync([LEAVE, BANDS], options=gated(world, Judge(promote=False)))
+    assert world.generations.held() == [held.candidate]
+    world.generations.promote(str(held.candidate))
+    assert world.generations.held() == []
+    last = world.sync([LEAVE, BANDS, TRAVEL])
+    assert world.generations.manifest(str(last.generation)).parent == held.candidate
+    assert (world.generations.held(), len(world.generations.kept())) == ([], 3)
+
+
 def test_the_order_of_generations_is_that_of_their_promotions(new_world: NewWorld) -> None:
     world = new_world()
     world.sync([LEAVE])

@@ -26,6 +26,8 @@ from ragflow.errors import (
     UnknownMetric,
     UnknownRun,
     UnknownSystem,
+    WeightsMismatch,
+    WeightsMissing,
 )
 from ragflow.evaluation import RunOptions
 
@@ -345,6 +347,47 @@ def test_an_interrupted_run_keeps_what_it_has(app, folder, fresh):
     assert (done.setup.run == left.run) is not fresh
 
 
+def test_a_damaged_run_that_was_left_does_not_stand_in_the_way(app, folder):
+    def interrupt(system, done, _):
+        if (system, done) == ("lexical", 1):
+            raise KeyboardInterrupt
+
+    path = ask_file(folder, LEAVE, MOON)
+    with pytest.raises(KeyboardInterrupt):
+        app.evaluation().run(path, QUICK, interrupt)
+    left = app.evaluation().runs()[0].run
+    rows = folder / ".ragflow" / "evals" / left / "results.jsonl"
+    rows.write_text("{}\n" + rows.read_text())
+    assert app.evaluation().run(path, QUICK).setup.run != left
+    assert rows.read_text().startswith("{}\n")
+
+
+def test_a_run_killed_between_its_record_and_its_end_is_recorded_once(app, folder, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    path, evaluation = ask_file(folder, LEAVE), app.evaluation()
+    monkeypatch.setattr(evaluation._stored, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.run(path, QUICK)
+    done = app.evaluation().run(path, QUICK)
+    assert [one.setup.status for one in (app.evaluation().load("last"), done)] == ["done", "done"]
+    evals = [one["run"] for one in app.runs(100, app.asker()) if one["kind"] == "eval"]
+    assert evals == [done.setup.run]
+    assert app._runs.check(done.setup.run) == "intact"
+
+
+@pytest.mark.parametrize("system", ["dense", "hybrid"])
+def test_a_model_that_is_not_there_is_told_before_anything_is_asked(folder, system):
+    path = ask_file(folder, LEAVE)
+    with ragflow.open(folder, overrides=["embed.model=./no-such-model"]) as app:
+        with pytest.raises(WeightsMissing):
+            app.evaluation().run(path, RunOptions((system,), ("nDCG@10",)))
+        assert app.evaluation().run(path, QUICK).rows[0].error is None
+    with ragflow.open(folder, overrides=["embed.precision=int8"]) as app, pytest.raises(WeightsMismatch):
+        app.evaluation().run(path, RunOptions((system,), ("nDCG@10",)))
+
+
 def test_a_changed_function_is_not_gone_on_with(app, folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -367,6 +410,23 @@ def test_whole_rankings_are_written_for_other_tools(app, folder):
         for case, row in done.of(system).items():
             documents = list(dict.fromkeys(one.document for one in row.response.ranking))
             assert [one.document for one in written[case]] == documents
+
+
+def test_a_run_stays_with_its_generation_whatever_is_promoted_meanwhile(app, folder):
+    before = app.generations()[0]["generation"]
+
+    def promote(system, done, _):
+        if (system, done) == ("bm25", 1):
+            (folder / "open" / "new.md").write_text(PAGES["open/leave.md"] * 2)
+            with ragflow.open(folder) as other:
+                other.index()
+
+    done = app.evaluation().run(ask_file(folder, LEAVE, {**LEAVE, "id": "again"}), QUICK, promote)
+    assert app.generations()[0]["generation"] != before == done.setup.generation
+    found = {one.document for row in done.rows for one in row.response.ranking}
+    assert "open/leave.md" in found
+    assert "open/new.md" not in found
+    assert app.evaluation().run(folder / "questions.jsonl", QUICK).setup.generation != before
 
 
 def test_folds_and_limits_choose_cases(app, folder):

@@ -73,6 +73,8 @@ def test_a_ranking_begins_with_the_hits_that_a_search_shows(app, new_kit, system
     shown = [(one.document, one.chunk, one.start, one.end, one.title, one.text) for one in ranking[:10]]
     assert shown == [(hit.document, hit.chunk, hit.start, hit.end, hit.title, hit.text) for hit in hits]
     assert [one.score for one in ranking] == sorted((one.score for one in ranking), reverse=True)
+    deep = app.find(case.question, readers=readers, system=system, k=1000).found.hits
+    assert [one.document for one in ranking] == [hit.document for hit in deep]
     assert not any(one.text for one in ranking[10:])
 
 
@@ -143,7 +145,9 @@ def test_the_baseline_knows_titles_and_gives_rank_bm25s_scores(app, new_kit):
         (one for one in app._index().chunks(frozenset({"everyone"}))), key=lambda one: one.chunk
     )
     expected = Baseline([(one.chunk, f"{one.title}\n{one.text}") for one in readable])
-    assert [(one.chunk, one.score) for one in ranking] == expected.rank(LEAVE.question, 1000)
+    best = expected.rank(LEAVE.question, 1000)
+    assert [(one.chunk, one.score) for one in ranking[:10]] == best[:10]
+    assert [one.document for one in ranking] == [chunk.rpartition("@")[0] for chunk, _ in best]
 
 
 def test_the_baseline_follows_what_the_readers_may_read(folder, tmp_path, clone):
