@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,19 @@ def row_line(row: Row) -> str:
     Raises:
         ValueError: the response holds NaN or an infinity, which only ``numbers`` may.
     """
-    shown = asdict(row)
+    shown = _fields(row)
     shown["numbers"] = {
         name: [value if math.isfinite(value) else None for value in values]
         for name, values in row.numbers.items()
     }
-    return json.dumps(shown, separators=(",", ":"), allow_nan=False)
+    return json.dumps(shown, separators=(",", ":"), allow_nan=False, default=_fields)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Return a mapping, or the fields of a value: ``asdict`` would copy every text on the way."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def read_row(line: str) -> Row:

@@ -199,21 +199,21 @@ class EmbeddedIndex:
         return found
 
     def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:
-        ids = part.segment.rows.versions[rows]
-        self._know(ids)
-        starts, ends = part.segment.rows.starts[rows], part.segment.rows.ends[rows]
+        held = part.segment.rows
+        # Python's own numbers: a thousand of NumPy's, one by one, would cost more than the search.
+        ids, starts, ends = held.versions[rows].tolist(), held.starts[rows].tolist(), held.ends[rows].tolist()
+        self._know(set(ids))
+        known = self._versions
         return [
-            _chunk_id(self._versions[int(version)], int(start), int(end))
+            _chunk_id(known[version], start, end)
             for version, start, end in zip(ids, starts, ends, strict=True)
         ]
 
-    def _know(self, ids: NDArray[np.int64]) -> None:
-        missing = sorted({int(one) for one in ids} - self._versions.keys())
+    def _know(self, ids: set[int]) -> None:
+        missing = sorted(ids - self._versions.keys())
         if missing:
             if len(self._versions) > _VERSIONS:
-                self._versions = {
-                    key: self._versions[key] for key in {int(one) for one in ids} & self._versions.keys()
-                }
+                self._versions = {key: self._versions[key] for key in ids & self._versions.keys()}
             self._versions |= self._store.versions(missing)
 
     def _located(

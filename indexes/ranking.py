@@ -9,6 +9,7 @@ at a time, and ties end at the chunk id.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +54,7 @@ class Analysed:
     vector: Callable[[], NDArray[np.float32]] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A row found: its slice's number, its row there, its chunk id and its scores.
 
     ``lexical`` is BM25 (0: the row is not among the first of that leg), ``dense`` the inner product; None
@@ -376,5 +376,5 @@ def _candidates(rows: _Rows, best: _Scored, legs: _Legs) -> list[Candidate]:
     dense = unknown if legs.cosines is None else legs.cosines[at].tolist()
     chunks = rows.chunks(best.places)
     columns = (numbers.tolist(), inside.tolist(), chunks, lexical, dense, best.scores.tolist())
-    found = [Candidate(*values) for values in zip(*columns, strict=True)]
+    found = list(map(Candidate, *columns))
     return sorted(found, key=lambda each: (-each.score, each.chunk))

@@ -113,7 +113,8 @@ class Kit:
             Ranked(self.named(one.document), one.score, one.chunk, one.start, one.end, one.title, one.text)
             for one in first
         )
-        return (*shown, *(_bare(self.named(document)) for document in rest))
+        bare = _bare_item if self.beir else _bare
+        return (*shown, *map(bare, rest))
 
     def named(self, document: str) -> str:
         """Return a document's name as the data set has it."""
@@ -199,6 +200,12 @@ def _reach(documents: Sequence[str]) -> int:
 def _bare(document: str) -> Ranked:
     # Made once: a thousand of them a question are most of what ranking costs.
     return Ranked(document, 0.0)
+
+
+@lru_cache(maxsize=100_000)
+def _bare_item(document: str) -> Ranked:
+    """Return the same for the item alone."""
+    return _bare(document.partition("/")[2])
 
 
 def _answering(kit: Kit) -> System:

@@ -182,7 +182,7 @@ def test_what_is_better_alone_need_not_be_among_many():
 def test_what_is_equal_in_every_case_takes_no_place_among_the_others():
     before = [{"nDCG@10": (value,)} for value in drawn()]
     after = [{"nDCG@10": (one["nDCG@10"][0] + 0.01 * (at % 5 - 1),)} for at, one in enumerate(before)]
-    beside = [name for name in ("MAP", "P@5", "R@100", "Success@5")]
+    beside = ["MAP", "P@5", "R@100", "Success@5"]
     same = (
         [one | dict.fromkeys(beside, (0.5,)) for one in before],
         [one | dict.fromkeys(beside, (0.5,)) for one in after],

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +89,7 @@ def unit(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def without_place(found: Sequence[Candidate]) -> list[Candidate]:
-    return [replace(each, slice=0, row=0) for each in found]
+    return [each._replace(slice=0, row=0) for each in found]
 
 
 def rounded(value: float) -> float:
