@@ -101,7 +101,8 @@ class Evaluation:
         """
         data = load(dataset, split=options.split)
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
-        asker = self._asker(data.cases, options.readers)
+        asker = identity.resolve(self._config.identity, identity.login(), as_=options.readers or ())
+        forbidden = self._forbidden(data.cases, asker)
         metrics = parse(options.metrics or default_metrics(data.kind))
         questions = systems.Remembering(self._embedder)
         # One generation for the whole run, whatever is promoted meanwhile.
@@ -117,7 +118,9 @@ class Evaluation:
             )
             names = options.systems or systems.BUILT_IN
             made = {name: systems.make(name, kit) for name in names}
-            excluded = unreviewed(data.cases) | (gold.gone(data.cases, kit) if not kit.beir else {})
+            allowed = [case for case in data.cases if case.id not in forbidden]
+            gone = gold.gone(allowed, kit) if not kit.beir else {}
+            excluded = forbidden | unreviewed(data.cases) | gone
             setup = self._setup(data, options, asker, index.view().manifest.id)
             setup = replace(
                 setup,
@@ -229,19 +232,22 @@ class Evaluation:
 
     # -- who asks --------------------------------------------------------------------------------
 
-    def _asker(self, cases: Sequence[Case], readers: Sequence[str] | None) -> Asker:
-        """Give who asks, once it is sure that every case may be asked with the readers that it names."""
-        login = identity.login()
-        asker = identity.resolve(self._config.identity, login, as_=readers or ())
-        own, free = set(asker.readers), login in self._config.identity.impersonate
-        for case in cases:
-            if not free and not own.issuperset(readers_of(case, asker)):
-                raise NotAllowed(
-                    f"{asker.actor} may not stand in for {', '.join(case.readers or ())}, whom the question "
-                    f"{case.id} names: that needs identity.impersonate",
-                    hint=f'add "{login}" to identity.impersonate in ragflow.yaml',
-                )
-        return asker
+    def _forbidden(self, cases: Sequence[Case], asker: Asker) -> dict[str, str]:
+        """Give the cases that the actor may not ask with the readers that they name, with the reason.
+
+        Raises ``NotAllowed`` where that is all of them.
+        """
+        if identity.login() in self._config.identity.impersonate:
+            return {}
+        own = set(asker.readers)
+        found = {
+            case.id: f"{asker.actor} may not stand in for {', '.join(case.readers or ())}"
+            for case in cases
+            if not own.issuperset(readers_of(case, asker))
+        }
+        if found and len(found) == len(cases):
+            raise NotAllowed(f"no question can be asked: {next(iter(found.values()))}")
+        return found
 
     def _may_see(self, setup: Setup) -> bool:
         asker = identity.resolve(self._config.identity, identity.login())

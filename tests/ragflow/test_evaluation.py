@@ -207,17 +207,21 @@ def test_a_case_is_asked_with_its_own_readers_else_the_named_else_the_actors(app
     assert figures(named, "lexical")["nDCG@10"].value == 1.0
 
 
-def test_to_ask_as_others_needs_the_right_before_anything_is_asked(folder):
+def test_a_question_asked_as_others_needs_the_right_and_is_left_out_without_it(folder):
     text = (folder / "ragflow.yaml").read_text()
     (folder / "ragflow.yaml").write_text(text.partition("identity:")[0])
     with ragflow.open(folder) as app:
-        with pytest.raises(NotAllowed, match="group:hr, whom the question bands names"):
-            app.evaluation().run(ask_file(folder, LEAVE, BANDS), QUICK)
+        actor = app.asker().actor
+        mixed = app.evaluation().run(ask_file(folder, LEAVE, BANDS), QUICK)
+        assert mixed.setup.excluded == {"bands": f"{actor} may not stand in for group:hr"}
+        assert {row.case for row in mixed.rows} == {"leave"}
+        with pytest.raises(NotAllowed, match="may not stand in for group:hr"):
+            app.evaluation().run(ask_file(folder, BANDS), QUICK)
         with pytest.raises(NotAllowed):
             app.evaluation().run(ask_file(folder, LEAVE), RunOptions(readers=("group:hr",)))
         own = {**LEAVE, "readers": [app.asker().actor, "everyone"]}
         assert app.evaluation().run(ask_file(folder, own), QUICK).rows
-        assert len(app.evaluation().runs()) == 1
+        assert len(app.evaluation().runs()) == 2
 
 
 def test_runs_belong_to_their_actor_and_auditors_see_all(folder):
