@@ -66,6 +66,8 @@ bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/search.py --data $(DATA)
 	$(TEST) benchmarks/abstention.py $(DATA)
 	$(TEST) benchmarks/significance.py
+	$(TEST) benchmarks/evaluation.py --data $(DATA)
+	$(TEST) benchmarks/regressions.py --data $(DATA)
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv
