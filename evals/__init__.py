@@ -1,5 +1,5 @@
 """evals: cases x system x metrics. Knows the system only as a plain callable."""
 
-from evals.run import run
+from evals.run import Report, run
 
-__all__ = ["run"]
+__all__ = ["Report", "run"]

@@ -11,10 +11,12 @@ from typing import assert_type
 import numpy as np
 from numpy.typing import NDArray
 
+import evals
 import ragflow
 from connectors.documents import Anchor
 from connectors.errors import ConnectorError
 from connectors.items import Connector, Item, Raw
+from evals.cases import Case, Ranked, Response
 from indexes.embedding import Embedder
 from indexes.query import Hit
 from ragflow.answers import Answer, Citation, Claim, Outcome
@@ -81,3 +83,12 @@ class Constant:
 
 connector: Connector = OneNote()
 embedder: Embedder = Constant()
+
+
+def answerer(case: Case) -> Response:
+    """A system of somebody else's, to be measured."""
+    return Response(ranking=(Ranked(f"pages/{case.id}", 1.0),))
+
+
+report: evals.Report = evals.run([Case("q1", "who?", judgements={"pages/q1": 1})], answerer, ["nDCG@10"])
+figure: float = report.figures["nDCG@10"].value
