@@ -100,15 +100,16 @@ def _values(measures: frozenset[Any], grades: Mapping[str, int], ranked: Sequenc
     """Return every measure of one ranking of documents."""
     # pytrec_eval writes outside of its memory at a negative grade, which says no more than 0 does, and
     # makes room for every grade up to the highest.
-    # Documents go by numbers: a lone surrogate in a name ends the whole process there.
-    number = {document: f"judged-{place}" for place, document in enumerate(sorted(grades))}
-    grades = {number[document]: max(grade, 0) for document, grade in grades.items()}
-    ranked = [number.get(document, f"other-{place}") for place, document in enumerate(ranked)]
+    grades = {document: max(grade, 0) for document, grade in grades.items()}
     if max(grades.values(), default=0) > MAX_GRADE:
         raise DatasetInvalid(f"a document is judged above {MAX_GRADE:,}", hint="grades are small: 0, 1, 2, 3")
     if all(measure.NAME in _TAILLESS for measure in measures):
         ranked = ranked[: max((at for at, document in enumerate(ranked, 1) if document in grades), default=0)]
-    # trec_eval holds scores as float32: whole numbers stay different up to 16,777,216 documents.
+    # Documents go by numbered: a lone surrogate in a name ends the whole process there.
+    numbered = {document: f"judged-{place}" for place, document in enumerate(sorted(grades))}
+    ranked = [numbered.get(document, f"other-{place}") for place, document in enumerate(ranked)]
+    grades = {numbered[document]: grade for document, grade in grades.items()}
+    # trec_eval holds scores as float32: whole numbered stay different up to 16,777,216 documents.
     run = {_QUESTION: {document: float(len(ranked) - at) for at, document in enumerate(ranked)}}
     evaluator = _evaluator(measures, frozenset(grades.items()))
     return {found.measure: float(found.value) for found in evaluator.iter_calc(run if ranked else {})}

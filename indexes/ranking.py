@@ -31,7 +31,7 @@ _GATHER_SHARE = 0.4
 _CODED_ROWS = 16_384
 _CODED_SHARE = 0.05
 _ROUNDING = 2e-6  # scores are rounded to 1e-6; the rest is for float64's own errors
-_EXACT_BLOCK = 64
+_EXACT_BLOCK = 128
 
 
 @dataclass(frozen=True, slots=True)
