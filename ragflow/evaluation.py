@@ -19,7 +19,7 @@ from evals.errors import RunDamaged
 from evals.measures import Metric
 from evals.metrics import parse
 from evals.results import EvalRun, Setup
-from evals.run import rows, unreviewed
+from evals.running import rows, unreviewed
 from evals.storage import Runs
 from indexes.embedding import Embedder
 from indexes.generations import Generations

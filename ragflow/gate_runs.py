@@ -16,7 +16,7 @@ from evals.cases import Case, Dataset, Response, System
 from evals.figures import figures
 from evals.measures import Metric
 from evals.results import EvalRun, Setup
-from evals.run import rows
+from evals.running import rows
 from indexes import schema
 from indexes.embedding import Embedder
 from indexes.errors import ModelMissing

@@ -16,7 +16,7 @@ from evals.datasets import load
 from evals.gating import Gate as Rule
 from evals.gating import decide
 from evals.results import Check, EvalRun
-from evals.run import unreviewed
+from evals.running import unreviewed
 from indexes.embedding import Embedder
 from indexes.generations import Manifest
 from indexes.report import GateDecision, Progress

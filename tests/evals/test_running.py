@@ -10,7 +10,7 @@ import evals
 from evals.cases import Case, Ranked, Response
 from evals.errors import UnknownMetric
 from evals.metrics import parse
-from evals.run import KEPT, NOT_REVIEWED, Report, rows
+from evals.running import KEPT, NOT_REVIEWED, Report, rows
 
 METRICS = ["nDCG@10", "R@100", "token_F1", "CRAG"]
 
@@ -135,5 +135,15 @@ def test_a_system_that_only_retrieves_never_fails_to_answer():
 
 
 def test_the_pinned_name_is_the_function_whoever_imports_the_module():
-    script = "import evals.run\nfrom evals.run import rows\nimport evals\nassert callable(evals.run)"
+    script = "from evals.running import rows\nimport evals\nassert evals.run.__name__ == 'run'"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_validator_of_ask_does_not_load_the_harness():
+    script = "import sys, evals.grounding\nassert 'evals.running' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_name_that_is_not_there_is_said_to_be():
+    with pytest.raises(AttributeError, match="has no attribute"):
+        evals.ran  # noqa: B018
