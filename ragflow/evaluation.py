@@ -93,13 +93,24 @@ class Evaluation:
     # -- evaluating ------------------------------------------------------------------------------
 
     @map_errors()
-    def run(self, dataset: Path, options: RunOptions, progress: Progress = lambda *_: None) -> EvalRun:
+    def run(
+        self,
+        dataset: Path,
+        options: RunOptions,
+        progress: Progress = lambda *_: None,
+        *,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> EvalRun:
         """Evaluate, store, record. A case whose system raises counts as failed; the rest goes on.
+
+        ``note`` is told, before the first case, what a person should know of the data set.
 
         Raises ``RagflowError``: DatasetInvalid, UnknownMetric, UnknownSystem, NotAllowed, NoGeneration and
         what opening the index may raise, all before the first case is asked.
         """
         data = load(dataset, split=options.split)
+        for one in data.notes:
+            note(one)
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
         asker = identity.resolve(self._config.identity, identity.login(), as_=options.readers or ())
         forbidden = self._forbidden(data.cases, asker)

@@ -126,7 +126,6 @@ def run(  # noqa: PLR0913 - each is a flag of the command line
     Killed, it goes on where it was the next time. A question that fails counts as failed; a metric that
     lacks its gold leaves the question out and says so. The exit code is 9 where no figure came out.
     """
-    from evals.datasets import load
     from ragflow.cli.eval_tables import evaluated
     from ragflow.eval_json import eval_object, figures_of
     from ragflow.evaluation import RunOptions
@@ -149,11 +148,9 @@ def run(  # noqa: PLR0913 - each is a flag of the command line
         if file is not None
     }
     key = judging.key_of(judge, judge_model, judge_key)
-    for note in load(frame.folder / dataset, split=split).notes:
-        warn(note)
     with frame.app() as app, counting() as progress:
         evaluation = app.evaluation()
-        done = evaluation.run(frame.folder / dataset, options, progress)
+        done = evaluation.run(frame.folder / dataset, options, progress, note=warn)
         before = deciding.earlier(evaluation.runs(), done.setup)
         advice = (
             judging.advice(app.config, done, (judge, judge_model, key), progress)

@@ -304,6 +304,9 @@ def test_giving_back_what_is_not_held_is_no_error(runs):
     runs.release(RUN)
     started(runs)
     runs.release(RUN)
+    runs.release(RUN)
+    assert runs.resume(RUN) is not None
+    runs.release(RUN)
 
 
 def test_no_row_that_was_stored_is_lost_by_a_kill(runs, rounds):
