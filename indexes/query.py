@@ -46,10 +46,19 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Flag:
+    """A span of the document's text that reads like an order to a program, and of which family."""
+
+    start: int
+    end: int
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk found. ``text == revision's text[start:end]``; ``headings`` outermost first.
 
-    ``anchors`` are those that overlap the chunk. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    ``anchors`` and ``flags`` are those that overlap the chunk. ``score`` is fused, 0 to 1, rounded to 1e-6.
     """
 
     rank: int
@@ -66,6 +75,7 @@ class Hit:
     text: str
     score: float
     scores: Scores
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

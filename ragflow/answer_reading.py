@@ -29,6 +29,8 @@ class _Citation(_Strict):
     quote: str
     anchors: list[_Anchor]
     link: str | None
+    modified: str | None = None
+    flagged: bool = False
 
 
 class _Claim(_Strict):
@@ -42,6 +44,7 @@ class _Route(_Strict):
     prompt: str | None
     tier: str | None
     rule: str | None
+    prompt_digest: str | None = None
 
 
 class _Answer(_Strict):
@@ -63,6 +66,8 @@ class _Answer(_Strict):
     generation: str
     model: str | None
     warnings: list[str]
+    thread: str | None = None
+    standalone: str | None = None
     timings_ms: dict[str, float]
     # What only --explain adds proves nothing: it is let through, not read.
     rejected: list[dict[str, Any]] = []
@@ -130,12 +135,12 @@ def _built(read: _Answer) -> Answer:
         related=tuple(read.related),
         model=read.model,
         warnings=tuple(read.warnings),
+        thread=read.thread,
+        standalone=read.standalone,
         timings_ms=dict(read.timings_ms),
     )
 
 
 def _cited(read: _Citation) -> Citation:
     anchors = tuple(Anchor(each.kind, each.label, each.start, each.end) for each in read.anchors)
-    return Citation(
-        read.id, read.document, read.revision, read.start, read.end, read.quote, anchors, read.link
-    )
+    return Citation(**{**read.model_dump(), "anchors": anchors})

@@ -33,7 +33,8 @@ class Claim:
 class Citation:
     """The span that supports a claim: ``quote == revision's text[start:end]``, always.
 
-    ``anchors`` are those that overlap the span, in document order.
+    ``anchors`` are those that overlap the span, in document order. ``modified``: the document's date, if it
+    has one. ``flagged``: the span reads like an order to a program.
     """
 
     id: int
@@ -44,6 +45,8 @@ class Citation:
     quote: str
     anchors: tuple[Anchor, ...] = ()
     link: str | None = None
+    modified: str | None = None
+    flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Route:
     prompt: str | None = None
     tier: str | None = None
     rule: str | None = None
+    prompt_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ class Answer:
 
     ``readers`` are sorted. ``reason`` is None exactly when the outcome is answered, partial or
     conflicting. ``answer`` is "" and there are no claims and citations when it is not_found or
-    blocked. ``confidence`` is 0 to 1. ``run`` is None when the run could not be recorded.
+    blocked. ``confidence`` is 0 to 1. ``thread``: the run that the question follows, ``standalone``: how it
+    was then understood. ``run`` is None when the run could not be recorded.
     """
 
     question: str
@@ -101,6 +106,8 @@ class Answer:
     related: tuple[str, ...] = ()
     model: str | None = None
     warnings: tuple[str, ...] = ()
+    thread: str | None = None
+    standalone: str | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     explanation: Explanation | None = None
 
@@ -139,10 +146,13 @@ class Answer:
                 "prompt": self.route.prompt,
                 "tier": self.route.tier,
                 "rule": self.route.rule,
+                "prompt_digest": self.route.prompt_digest,
             },
             "generation": self.generation,
             "model": self.model,
             "warnings": list(self.warnings),
+            "thread": self.thread,
+            "standalone": self.standalone,
             "timings_ms": dict(self.timings_ms),
         }
         if self.explanation is not None:
@@ -183,6 +193,8 @@ def citation_json(citation: Citation) -> dict[str, Any]:
         "quote": citation.quote,
         "anchors": [anchor_json(anchor) for anchor in citation.anchors],
         "link": citation.link,
+        "modified": citation.modified,
+        "flagged": citation.flagged,
     }
 
 

@@ -19,15 +19,17 @@ from indexes.query import Hit, Query, System
 from indexes.store import Store
 from ragflow import identity, parts, upkeep
 from ragflow.answers import Answer
+from ragflow.asking import Question
 from ragflow.config import Config, find, load
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
-from ragflow.pipeline import Question, Record, ask
+from ragflow.pipeline import ask
 from ragflow.records import Run, asked, new_id, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
+from ragflow.steps import Record
 from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
@@ -179,9 +181,14 @@ class App:
         text = check_question(question)
         index = self._index()
         answer = ask(
-            Question(text, asker.actor, frozenset(asker.readers), self._sources(sources, asker.readers)),
-            index=index,
-            answerer=parts.answerer(self.config, self._embed),
+            Question(
+                text,
+                asker.actor,
+                frozenset(asker.readers),
+                self._sources(sources, asker.readers),
+                asked_for=bool(sources),
+            ),
+            parts=parts.asking(self.config, index, self._embed),
             record=(record := Record(new_id("r"))),
             rules=parts.rules(self.config, explain=explain),
         )

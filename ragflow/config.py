@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from ragflow.complaints import complain, near, said
 from ragflow.errors import ConfigError, UnknownSource
+from ragflow.model_sections import Budget, Guards, Tier
+from ragflow.route_sections import RouterSection, RouteRule
 from ragflow.sections import (
     Answer,
     Chunk,
@@ -57,6 +59,11 @@ class Config:
     runs: Runs
     database: Database
     gates: tuple[Gate, ...]
+    routes: tuple[RouteRule, ...]
+    router: RouterSection
+    models: Mapping[str, Tier]
+    budget: Budget
+    guards: Guards
     digest: str = field(compare=False)
 
     @property

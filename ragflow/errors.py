@@ -26,6 +26,7 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- DiskFull               no space is left
 |   |-- NoRight                the operating system refuses
 |   `-- StoreDamaged           a file of the workspace is missing or not what its digest says
+|-- NoModel                 5  no model answered, and nothing else was to
 |-- NotFound                6  no such document or run that the asker may read
 `-- CannotSay               9  there is nothing to compare with, or too little
 """
@@ -222,6 +223,15 @@ class StoreDamaged(OutsideCause):
     """A file of the workspace is missing, or is not what its digest says."""
 
     default_hint = "ragflow doctor; `ragflow index --full` builds the index again"
+
+
+class NoModel(RagflowError):
+    """No model of the tier answered, and the asker wanted no answer without one."""
+
+    exit_code = 5
+    default_hint = (
+        "ask without --no-fallback for an answer without a model; `ragflow doctor` tries the models"
+    )
 
 
 class NotFound(RagflowError):

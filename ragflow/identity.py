@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ragflow.errors import NoIdentity, NotAllowed, ReaderError
-from ragflow.sections import READER, Identity
+from ragflow.section import READER
+from ragflow.sections import Identity
 
 EVERYONE = "everyone"
 

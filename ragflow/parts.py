@@ -2,10 +2,13 @@
 
 from indexes import weights
 from indexes.embedding import Embedder
-from indexes.query import Ranking
+from indexes.query import Index, Ranking
+from ragflow.asking import Parts, Rules
+from ragflow.casting import ConfiguredCasting
 from ragflow.config import Config
-from ragflow.extractive import Embed, ExtractiveAnswerer
-from ragflow.pipeline import Answerer, Rules
+from ragflow.evidence import Embed, SentenceWeigher
+from ragflow.guards.guard import ConfiguredGuard
+from ragflow.routing.router import ConfiguredRouter
 
 
 def embedder(config: Config) -> Embedder:
@@ -34,11 +37,17 @@ def ranking(config: Config) -> Ranking:
     )
 
 
-def answerer(config: Config, embed: Embed) -> Answerer:
-    """Return what proposes claims."""
-    return ExtractiveAnswerer(max_claims=config.answer.max_claims, embed=embed)
+def asking(config: Config, index: Index, embed: Embed) -> Parts:
+    """Return who does what in ``ask``."""
+    return Parts(
+        index=index,
+        guard=ConfiguredGuard(),
+        router=ConfiguredRouter(),
+        weigher=SentenceWeigher(embed=embed),
+        casting=ConfiguredCasting(max_claims=config.answer.max_claims),
+    )
 
 
 def rules(config: Config, *, explain: bool) -> Rules:
     """Return how an answer is made."""
-    return Rules(config.search.k, config.answer.min_confidence, explain)
+    return Rules(config.search.k, config.answer.min_confidence, explain, config.answer.timeout)

@@ -31,6 +31,17 @@ class Candidate:
     header: Span | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate with what speaks for it; ``score`` 0 to about 1."""
+
+    candidate: Candidate
+    cosine: float
+    coverage: float
+    typed: bool
+    score: float
+
+
 def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
     """Return what may be quoted from the hits, hit by hit, in order of position; no wording twice.
 

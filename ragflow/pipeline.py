@@ -1,13 +1,10 @@
 """``ask``: from a question to an answer that proves itself, or an honest refusal, on one page."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from evals.grounding import Passage, Quote, check, locate
-from indexes.query import Found, Hit, Index, Query
+from indexes.query import Found, Hit, Query
 from ragflow.answers import (
     Answer,
     Citation,
@@ -19,154 +16,57 @@ from ragflow.answers import (
     Route,
     render,
 )
+from ragflow.asking import (
+    Answerer,
+    Draft,
+    Evidence,
+    Guard,
+    Lineup,
+    NoDraft,
+    Parts,
+    Question,
+    Routed,
+    Rules,
+    Verdict,
+)
 from ragflow.cite import Proposed, cite
-from ragflow.records import sha256, timestamp
+from ragflow.deadlines import Deadline
+from ragflow.errors import NoModel
+from ragflow.steps import Record
 
 MAX_RELATED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, by whom, and of which sources.
-
-    ``actor`` is who acts, ``readers`` are the principals whose rights count. ``sources`` None means
-    all that they may read.
-    """
-
-    text: str
-    actor: str
-    readers: frozenset[str]
-    sources: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How an answer is made. ``min_confidence`` in [0, 1]: below it the outcome is not_found."""
-
-    k: int = 10
-    min_confidence: float = 0.5
-    explain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What an answerer proposes. ``confidence`` (0 to 1): the probability that this answers the question."""
-
-    claims: tuple[Proposed, ...]
-    confidence: float
-    features: Mapping[str, float] = field(default_factory=dict)
-
-
-class Answerer(Protocol):
-    """Proposes claims.
-
-    Laws:
-
-    - every claim quotes at least one hit, verbatim;
-    - the same question and hits give the same draft;
-    - nothing but the question and the hits is used: hidden documents cannot change a draft.
-    """
-
-    def draft(self, question: str, found: Found) -> Draft: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The claims that were proven, every quote with its place, and those that were dropped."""
-
-    claims: tuple[Proposed, ...]
-    rejected: tuple[Rejected, ...]
-
-
-@dataclass(slots=True)
-class Step:
-    """What one step of a run leaves: set while it runs, recorded when it ends. No document's wording."""
-
-    input: Any = None
-    output: Any = None
-    cost_usd: float = 0
-    tokens: int = 0
-
-
-class Record:
-    """Collects the steps of one run in order, with times in ms since the record was made.
-
-    ``run`` is the id that the answer will bear, ``created`` when it began (ISO 8601, UTC).
-    """
-
-    def __init__(self, run: str, *, created: str | None = None) -> None:
-        self.run = run
-        self.created = created or timestamp()
-        self._began = time.perf_counter()
-        self._steps: list[dict[str, Any]] = []
-
-    @contextmanager
-    def step(self, name: str, *, attempt: int = 1) -> Iterator[Step]:
-        """Time one step; a step that raises is recorded as ``failed`` and the error goes on."""
-        step, started, status = Step(), time.perf_counter(), "failed"
-        try:
-            yield step
-            status = "ok"
-        finally:
-            self._steps.append(
-                {
-                    "name": name,
-                    "attempt": attempt,
-                    "started_ms": round((started - self._began) * 1000),
-                    "ms": round((time.perf_counter() - started) * 1000),
-                    "status": status,
-                    "input_digest": sha256(step.input),
-                    "output": step.output,
-                    "cost_usd": step.cost_usd,
-                    "tokens": step.tokens,
-                }
-            )
-
-    @property
-    def steps(self) -> tuple[dict[str, Any], ...]:
-        """The steps so far, as they stand in ``ragflow.run/1``."""
-        return tuple(self._steps)
-
-    def timings_ms(self) -> dict[str, float]:
-        """Return milliseconds by step, and in ``total`` since the record was made."""
-        spent: dict[str, float] = {}
-        for step in self._steps:
-            spent[step["name"]] = spent.get(step["name"], 0) + step["ms"]
-        return {**spent, "total": round((time.perf_counter() - self._began) * 1000, 1)}
-
-
-def ask(
-    question: Question,
-    *,
-    index: Index,
-    answerer: Answerer,
-    record: Record,
-    rules: Rules,
-) -> Answer:
+def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> Answer:
     """Answer from the index alone, or say that it cannot be answered.
 
-    Every claim carries a citation whose quote stands in a chunk that the asker may read. A claim that
+    Every claim carries a citation whose quote stands in a document that the asker may read. A claim that
     fails this is dropped, never mended. What is forbidden and what is absent take the same path.
+
+    Raises:
+        NoModel: only models were to answer, and none did.
     """
+    deadline = Deadline(rules.seconds)
+    with record.step("guard") as step:
+        inspected = parts.guard.question(question.text)
+        step.input, step.output = question.text, {"blocked": inspected.blocked is not None}
     with record.step("route") as step:
-        sources = choose(question)
-        step.input, step.output = question.text, {"sources": sources and list(sources)}
+        routed = parts.router.route(question, deadline) if not inspected.blocked else BLOCKED
+        step.input, step.output = question.text, {"sources": routed.sources, "by": routed.by}
     with record.step("search") as step:
-        found = index.search(Query(question.text, question.readers, sources=sources, k=rules.k))
+        found = parts.guard.passages(parts.index.search(_query(question, routed, rules.k)))
         step.input, step.output = question.text, {"hits": len(found.hits)}
-    with record.step("generate") as step:
-        draft = answerer.draft(question.text, found)
-        step.input, step.output = (
-            [hit.chunk for hit in found.hits],
-            {"claims": len(draft.claims)},
-        )
-    with record.step("validate") as step:
-        verdict = judge(draft.claims, found.hits)
-        step.input = [claim.text for claim in draft.claims]
-        step.output = {"claims": len(verdict.claims), "rejected": len(verdict.rejected)}
-    outcome, reason = conclude(found, draft, verdict, min_confidence=rules.min_confidence)
+    with record.step("weigh") as step:
+        evidence = parts.weigher.weigh(question.text, found) if found.hits else Evidence(0.0)
+        step.input = [hit.chunk for hit in found.hits]
+        step.output = {"confidence": evidence.confidence}
+    outcome, reason = expect(routed, found, evidence, min_confidence=rules.min_confidence)
+    lineup, proven = parts.casting.lineup(question, routed), NOTHING
+    if reason is None:
+        proven = prove(question.text, found, evidence, lineup, _Run(parts.guard, record, deadline))
+        outcome, reason = conclude(proven)
     with record.step("cite") as step:
-        claims, citations = cite(verdict.claims if outcome == "answered" else (), found.hits)
+        claims, citations = cite(proven.claims, proven.passages)
         step.input, step.output = outcome, {"citations": len(citations)}
     answer = Answer(
         question=question.text,
@@ -174,52 +74,163 @@ def ask(
         readers=tuple(sorted(question.readers)),
         outcome=outcome,
         reason=reason,
-        confidence=draft.confidence,
-        route=Route(sources=found.sources),
+        confidence=evidence.confidence,
+        route=_shown(routed, lineup, found),
         generation=found.generation,
         created=record.created,
         run=record.run,
+        missing=proven.missing,
+        model=proven.model,
+        warnings=(*inspected.warnings, *proven.warnings),
         timings_ms=record.timings_ms(),
-        explanation=Explanation(verdict.rejected, found.hits, draft.features) if rules.explain else None,
+        explanation=Explanation(proven.rejected, found.hits, evidence.features) if rules.explain else None,
     )
     return complete(answer, claims, citations, found.hits)
 
 
-def choose(question: Question) -> tuple[str, ...] | None:
-    """Return the sources to search: those that were asked for, else None for all that may be read."""
-    return question.sources
+BLOCKED = Routed((), by="all", because="the question was blocked", reason="input_blocked")
 
 
-def judge(claims: Sequence[Proposed], hits: Sequence[Hit]) -> Verdict:
+def _query(question: Question, routed: Routed, k: int) -> Query:
+    if routed.reason is not None:
+        # Nobody reads anything: this only tells which generation it is.
+        return Query(question.text, frozenset(), k=k, system="lexical")
+    return Query(question.text, question.readers, sources=routed.sources, k=k)
+
+
+def expect(
+    routed: Routed, found: Found, evidence: Evidence, *, min_confidence: float
+) -> tuple[Outcome, Reason | None]:
+    """Return what is known before anything is drafted: a refusal with its reason, or "answered"."""
+    if routed.reason is not None:
+        return ("blocked" if routed.reason == "input_blocked" else "not_found"), routed.reason
+    if not found.hits:
+        return "not_found", "no_hits"
+    if evidence.confidence < min_confidence:
+        return "not_found", "low_confidence"
+    return "answered", None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What was proven of the draft that is shown, and what was rejected in all of them.
+
+    ``model`` None: no model's words are shown. ``missing``: parts of the question that stay open.
+    """
+
+    claims: tuple[Proposed, ...] = ()
+    passages: tuple[Hit, ...] = ()
+    missing: tuple[str, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    warnings: tuple[str, ...] = ()
+    model: str | None = None
+
+
+NOTHING = Proven()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    guard: Guard
+    record: Record
+    deadline: Deadline
+
+
+def prove(question: str, found: Found, evidence: Evidence, lineup: Lineup, run: _Run) -> Proven:
+    """Let one answerer after the other draft, until claims are proven.
+
+    A model whose claims do not all hold is asked once more with what was found; what then holds is kept.
+    One that fails, or of which nothing holds, gives way to the next. A model that finds no answer in the
+    passages is believed. The last of a line-up is extractive, unless the asker refused that.
+
+    Raises:
+        NoModel: the line-up ended without a single draft.
+    """
+    rejected: list[Rejected] = []
+    warnings: list[str] = []
+    attempt, drafted, skip = 0, False, False
+    for answerer in lineup.answerers:
+        if answerer.name is not None and (skip or run.deadline.over):
+            continue
+        told: tuple[Rejected, ...] = ()
+        best: tuple[Draft, Verdict] | None = None
+        for _ in range(1 if answerer.name is None else 2):
+            attempt += 1
+            draft = _draft(answerer, (question, found, evidence), told, attempt, run)
+            if isinstance(draft, NoDraft):
+                warnings.append(f"{answerer.name}: {draft.detail}")
+                skip = skip or draft.skip_models
+                break
+            drafted = True
+            verdict = _judged(draft, attempt, run)
+            rejected += verdict.rejected
+            if best is None or len(verdict.claims) > len(best[1].claims):
+                best = draft, verdict
+            told = verdict.rejected
+            if not told:
+                break
+        if best is not None and (best[1].claims or (answerer.name is not None and not told)):
+            draft, verdict = best
+            return Proven(
+                verdict.claims, draft.passages, draft.missing, tuple(rejected),
+                (*warnings, *draft.warnings), draft.model,
+            )  # fmt: skip
+    if not drafted:
+        raise NoModel("; ".join(warnings) or "no model is configured for this tier")
+    return Proven(rejected=tuple(rejected), warnings=tuple(warnings))
+
+
+def _draft(
+    answerer: Answerer,
+    asked: tuple[str, Found, Evidence],
+    told: tuple[Rejected, ...],
+    attempt: int,
+    run: _Run,
+) -> Draft | NoDraft:
+    with run.record.step("generate", attempt=attempt) as step:
+        question, found, evidence = asked
+        step.input = [hit.chunk for hit in found.hits]
+        try:
+            draft = answerer.draft(question, found, evidence, rejected=told, deadline=run.deadline)
+        except NoDraft as failed:
+            step.status, step.cost_usd, step.tokens = "failed", failed.cost_usd, failed.tokens
+            step.output = {"model": answerer.name, "failure": failed.kind}
+            return failed
+        step.cost_usd, step.tokens = draft.cost_usd, draft.tokens
+        step.output = {"model": draft.model, "claims": len(draft.claims)}
+    return draft
+
+
+def _judged(draft: Draft, attempt: int, run: _Run) -> Verdict:
+    with run.record.step("validate", attempt=attempt) as step:
+        verdict = judge(draft.claims, draft.passages, run.guard)
+        step.input = [claim.text for claim in draft.claims]
+        step.output = {
+            "claims": len(verdict.claims),
+            "rejected": [rejected.finding for rejected in verdict.rejected],
+        }
+    return verdict
+
+
+def judge(claims: Sequence[Proposed], hits: Sequence[Hit], guard: Guard) -> Verdict:
     """Keep the claims without a finding, each quote narrowed to the exact span where it stands."""
     passages = [Passage(hit.text, _rows(hit)) for hit in hits]
     kept: list[Proposed] = []
     rejected: list[Rejected] = []
     for claim in claims:
-        findings = check(claim.text, claim.quotes, passages)
+        findings = check(claim.text, claim.quotes, passages) or guard.claim(claim, hits)
         if findings:
             rejected += [Rejected(claim.text, finding.kind, finding.detail) for finding in findings]
         else:
-            kept.append(
-                Proposed(
-                    claim.text,
-                    tuple(_placed(quote, passages) for quote in claim.quotes),
-                )
-            )
+            kept.append(Proposed(claim.text, tuple(_placed(quote, passages) for quote in claim.quotes)))
     return Verdict(tuple(kept), tuple(rejected))
 
 
-def conclude(
-    found: Found, draft: Draft, verdict: Verdict, *, min_confidence: float
-) -> tuple[Outcome, Reason | None]:
-    """Return the outcome and, where there is no answer, the reason."""
-    if not found.hits:
-        return "not_found", "no_hits"
-    if draft.confidence < min_confidence:
-        return "not_found", "low_confidence"
-    if not verdict.claims:
+def conclude(proven: Proven) -> tuple[Outcome, Reason | None]:
+    """Return the outcome of what was proven and, where there is no answer, the reason."""
+    if not proven.claims:
         return "not_found", "no_valid_claim"
-    return "answered", None
+    return ("partial" if proven.missing else "answered"), None
 
 
 def complete(
@@ -237,6 +248,19 @@ def complete(
         claims=claims,
         citations=citations,
         related=related,
+    )
+
+
+def _shown(routed: Routed, lineup: Lineup, found: Found) -> Route:
+    if routed.reason is not None:
+        return Route(sources=(), workflow=routed.workflow, rule=routed.rule)
+    return Route(
+        sources=found.sources,
+        workflow=routed.workflow,
+        prompt=lineup.prompt,
+        prompt_digest=lineup.prompt_digest,
+        tier=lineup.tier,
+        rule=routed.rule,
     )
 
 

@@ -3,39 +3,13 @@
 Only what this version can do is here; a key of anything else is unknown. Read by ``ragflow.config``.
 """
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-READER = re.compile(r"everyone|(user|group):[^\s,]+")
-SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-def _reader(value: str) -> str:
-    if not READER.fullmatch(value):
-        raise ValueError(f'"{value}" is not a reader: write user:NAME, group:NAME or everyone')
-    return value
-
-
-def _source_name(value: str) -> str:
-    if not SOURCE_NAME.fullmatch(value):
-        raise ValueError(
-            f'"{value}" cannot name a source: use a-z, 0-9, "-" and "_", starting with a letter or digit'
-        )
-    return value
-
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Reader = Annotated[str, AfterValidator(_reader)]
-SourceName = Annotated[str, AfterValidator(_source_name)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A section that cannot be changed and knows all of its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+from ragflow.model_sections import Budget, Guards, Tier
+from ragflow.route_sections import RouterSection, RouteRule
+from ragflow.section import Reader, Section, Share, SourceName, Text
 
 
 class FilesSource(Section):
@@ -48,6 +22,7 @@ class FilesSource(Section):
     max_bytes: Annotated[int, Field(ge=1)] = 100_000_000
     readers: tuple[Reader, ...] = ()
     description: str = ""
+    examples: tuple[Text, ...] = ()
 
 
 class BeirSource(Section):
@@ -57,6 +32,7 @@ class BeirSource(Section):
     path: Text
     readers: tuple[Reader, ...] = ()
     description: str = ""
+    examples: tuple[Text, ...] = ()
 
 
 Source = Annotated[FilesSource | BeirSource, Field(discriminator="type")]
@@ -65,7 +41,7 @@ Source = Annotated[FilesSource | BeirSource, Field(discriminator="type")]
 class Identity(Section):
     """Who a login is (``principals``), may stand in for others, or may see the runs of others."""
 
-    principals: dict[str, tuple[Reader, ...]] = {}
+    principals: dict[str, tuple[Reader, ...]] = Field(default_factory=dict)
     impersonate: tuple[Text, ...] = ()
     auditors: tuple[Text, ...] = ()
 
@@ -129,11 +105,12 @@ class Index(Section):
 
 
 class Answer(Section):
-    """When an answer is given (``tier`` null: extractive) and how long it may be."""
+    """When an answer is given (``tier`` null: extractive), how long it may be and take (seconds)."""
 
-    tier: None = None
+    tier: Text | None = None
     min_confidence: Share = 0.5
     max_claims: Annotated[int, Field(ge=1, le=50)] = 6
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 120
 
 
 class Runs(Section):
@@ -187,3 +164,8 @@ class Settings(Section):
     runs: Runs = Runs()
     database: Database = Database()
     gates: tuple[Gate, ...] = ()
+    routes: tuple[RouteRule, ...] = ()
+    router: RouterSection = RouterSection()
+    models: dict[SourceName, Tier] = Field(default_factory=dict)
+    budget: Budget = Budget()
+    guards: Guards = Guards()

@@ -25,11 +25,13 @@ from indexes.query import Hit, Query
 from indexes.query import System as Leg
 from ragflow import functions, parts
 from ragflow.answers import Answer, Citation
+from ragflow.asking import Question
 from ragflow.complaints import near
 from ragflow.config import Config
 from ragflow.errors import check_question
-from ragflow.pipeline import Question, Record, ask
+from ragflow.pipeline import ask
 from ragflow.records import new_id
+from ragflow.steps import Record
 
 DEPTH = 1_000
 """Documents of a ranking."""
@@ -209,7 +211,7 @@ def _bare_item(document: str) -> Ranked:
 
 
 def _answering(kit: Kit) -> System:
-    answerer = parts.answerer(kit.config, kit.questions.embed)
+    working = parts.asking(kit.config, kit.index, kit.questions.embed)
     rules = parts.rules(kit.config, explain=True)
 
     def answer(case: Case) -> Response:
@@ -217,7 +219,7 @@ def _answering(kit: Kit) -> System:
         embedded = kit.questions.know(query.text)
         record = Record(new_id("r"))
         question = Question(query.text, kit.actor, query.readers, query.sources)
-        given = ask(question, index=kit.index, answerer=answerer, record=record, rules=rules)
+        given = ask(question, parts=working, record=record, rules=rules)
         # What was answered from is the head of this: a larger k changes nothing before it.
         ranking = kit.ranked(_places(kit, case, "hybrid"))
         return _response(given, record, ranking, _timings(embedded, given.timings_ms))

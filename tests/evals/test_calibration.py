@@ -14,8 +14,9 @@ from evals.results import EvalRun, Row, Setup
 from evals.scaling import Platt, fit_platt, wilson
 from evals.thresholds import Decisions, between
 from indexes.query import Found
+from ragflow.asking import Evidence, Routed
 from ragflow.cite import Proposed
-from ragflow.pipeline import Draft, Verdict, conclude
+from ragflow.pipeline import Proven, conclude, expect
 
 PAIRS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=60)
 
@@ -258,8 +259,10 @@ def test_what_was_refused_for_low_confidence_bounds_what_can_be_recommended():
 def concluded(confidence, *, right, proven, min_confidence):
     """What ``ask`` concludes of a draft of this confidence; the hit and the claim only have to be there."""
     found = Found((None,), "g-1", {}, 1)
-    verdict = Verdict((Proposed("a claim", ()),) if proven else (), ())
-    outcome, reason = conclude(found, Draft((), confidence), verdict, min_confidence=min_confidence)
+    routed = Routed(None, by="all", because="")
+    outcome, reason = expect(routed, found, Evidence(confidence), min_confidence=min_confidence)
+    if reason is None:
+        outcome, reason = conclude(Proven((Proposed("a claim", ()),) if proven else ()))
     return a_response(confidence, right=right, outcome=outcome, reason=reason)
 
 

@@ -37,10 +37,16 @@ chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
 search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
 index: {url: null, keep_generations: 3, brake: {share: 0.2, documents: 10}}
-answer: {tier: null, min_confidence: 0.5, max_claims: 6}
+answer: {tier: null, min_confidence: 0.5, max_claims: 6, timeout: 120}
 runs: {keep_days: 365, redact: [secret]}
 database: {url: null}
 gates: [{dataset: questions.jsonl, metric: nDCG@10, margin: 0.05, min_questions: 30, on_inconclusive: {content: promote, configuration: hold}}]
+routes: [{name: holidays, when: {any: [leave, vacation]}, sources: [hr], workflow: answer, prompt: answer.md, tier: small}]
+router: {scores: on, tier: null}
+models:
+  small: {try: [{model: openai/gpt-x, api_base: null, api_key_env: OPENAI_API_KEY, timeout: 30}], retries: 2, max_usd: 0.02}
+budget: {run_usd: null, day_usd: null}
+guards: {question: warn, retrieved: fence, redact: [secret]}
 """
 
 
@@ -56,7 +62,19 @@ def write(tmp_path):
 
 def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write):
     pinned, bare = load(write(PINNED), environ={}), load(write(GOOD), environ={})
-    for section in ("parse", "chunk", "embed", "search", "index", "answer", "runs", "database"):
+    for section in (
+        "parse",
+        "chunk",
+        "embed",
+        "search",
+        "index",
+        "answer",
+        "runs",
+        "database",
+        "router",
+        "budget",
+        "guards",
+    ):
         assert getattr(pinned, section) == getattr(bare, section)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
@@ -65,7 +83,7 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
-    for section in ("routes", "models", "workflows", "tools", "approvals", "telemetry"):
+    for section in ("workflows", "tools", "approvals", "telemetry"):
         with pytest.raises(ConfigError, match=rf'ragflow\.yaml:4: unknown key "{section}"'):
             load(write(f"{GOOD}{section}: []\n"), environ={})
 
@@ -93,7 +111,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  hr: {type: files, path: ., parser: kreuzberg}\n",
-        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: type, path, include, exclude, max_bytes, readers, description)',
+        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: type, path, include, exclude, max_bytes, readers, description, examples)',
     ),
     (
         "sources:\n  hr: {type: files, path: ., readers_by: []}\n",
@@ -101,7 +119,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
-        'ragflow.yaml:2: unknown key "include" in sources.s (known: type, path, readers, description)',
+        'ragflow.yaml:2: unknown key "include" in sources.s (known: type, path, readers, description, examples)',
     ),
     (
         f"{GOOD}parse: {{hidden_text: drop}}\n",
@@ -110,7 +128,7 @@ MISTAKES = [
     (
         f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
         'ragflow.yaml:4: unknown key "foo" (known: version, sources, identity, parse, chunk, embed, search, index,'
-        " answer, runs, database, gates)\nragflow.yaml:5: search.k must be at least 1, not -1",
+        " answer, runs, database, gates, routes, router, models, budget, guards)\nragflow.yaml:5: search.k must be at least 1, not -1",
     ),
     (
         f"{GOOD}gates:\n- datset: q.jsonl\n",
@@ -194,7 +212,6 @@ MISTAKES = [
     ),
     (f"{GOOD}index: {{url: http://q}}\n", "ragflow.yaml:4: index.url must be null in this version"),
     (f"{GOOD}search: {{rerank: x}}\n", "ragflow.yaml:4: search.rerank must be null in this version"),
-    (f"{GOOD}answer: {{tier: small}}\n", "ragflow.yaml:4: answer.tier must be null in this version"),
     ("version: 2\nsources: {hr: {type: files, path: .}}\n", "ragflow.yaml:1: version must be 1, not 2"),
     (
         f"{GOOD}search: {{k: 1}}\nsearch: {{k: 2}}\n",

@@ -46,6 +46,7 @@ EXIT_CODES = {
     "DiskFull": 4,
     "NoRight": 4,
     "StoreDamaged": 4,
+    "NoModel": 5,
     "NotFound": 6,
     "CannotSay": 9,
 }

@@ -13,8 +13,13 @@ from indexes.embedding import Embedder
 from indexes.query import Query, System
 from indexes.testing import Planted, World, shown
 from ragflow.answers import Answer
-from ragflow.extractive import ExtractiveAnswerer
-from ragflow.pipeline import Question, Record, Rules, ask
+from ragflow.asking import Parts, Question, Rules
+from ragflow.casting import ConfiguredCasting
+from ragflow.evidence import SentenceWeigher
+from ragflow.guards.guard import ConfiguredGuard
+from ragflow.pipeline import ask
+from ragflow.routing.router import ConfiguredRouter
+from ragflow.steps import Record
 
 READERS = ("everyone", "group:hr", "group:sales", "user:mia")
 SUBJECTS = (
@@ -73,8 +78,13 @@ def replies(world: World, asker: frozenset[str], text: str) -> list[object]:
     for least in (0.0, 0.5):
         answer = ask(
             question,
-            index=index,
-            answerer=ExtractiveAnswerer(embed=world.embedder.embed),
+            parts=Parts(
+                index=index,
+                guard=ConfiguredGuard(),
+                router=ConfiguredRouter(),
+                weigher=SentenceWeigher(embed=world.embedder.embed),
+                casting=ConfiguredCasting(max_claims=6),
+            ),
             record=Record("r-test"),
             rules=Rules(min_confidence=least, explain=True),
         )

@@ -1,0 +1,1 @@
+"""Language models behind a name: calls, what is done when one fails, what they may cost."""
