@@ -17,21 +17,24 @@ _REASONS = {
 }
 
 
+_OUTCOMES = {
+    "partial": "This answers a part of the question.",
+    "conflicting": "The documents disagree; this is what each says.",
+}
+
+
+_SEARCHED = ("no_hits", "low_confidence", "no_valid_claim")
+
+
 def answered(answer: Json, width: int) -> Iterator[str]:
     """Give the lines of an answer: its text, its numbered citations, and how to check them."""
+    if answer["standalone"] is not None:
+        yield wrapped(f"Understood as: {answer['standalone']}", width)
+        yield ""
     if answer["citations"]:
-        yield wrapped(answer["answer"], width)
-        for citation in answer["citations"]:
-            yield ""
-            where = place(citation["anchors"], citation["start"], citation["end"])
-            yield f"[{citation['id']}] {escape(citation['document'])}{', ' if where else ''}{where}"
-            if citation["link"]:
-                yield f"    {escape(citation['link'])}"
-            yield wrapped(f'"{citation["quote"]}"', width, indent="    ")
+        yield from _cited(answer, width)
     else:
-        yield "No answer was found in the documents that you may read."
-        reason = _REASONS.get(answer["reason"], answer["reason"] or "")
-        yield wrapped(f"Why: {reason} (confidence {answer['confidence']:.2f}).", width)
+        yield from _refused(answer, width)
     if answer["related"]:
         yield ""
         yield "See also:" if answer["citations"] else "Nearest documents:"
@@ -42,10 +45,47 @@ def answered(answer: Json, width: int) -> Iterator[str]:
         yield f"Check it: ragflow verify {escape(answer['run'])}"
 
 
+def _cited(answer: Json, width: int) -> Iterator[str]:
+    if answer["outcome"] in _OUTCOMES:
+        yield _OUTCOMES[answer["outcome"]]
+        yield ""
+    yield wrapped(answer["answer"], width)
+    for part in answer["missing"]:
+        yield wrapped(f"Not answered: {part}", width)
+    for citation in answer["citations"]:
+        yield ""
+        where = place(citation["anchors"], citation["start"], citation["end"])
+        dated = (citation["modified"] or "no date")[:10] if answer["outcome"] == "conflicting" else ""
+        parts = [escape(citation["document"]), where, escape(dated)]
+        yield f"[{citation['id']}] {', '.join(part for part in parts if part)}"
+        if citation["flagged"]:
+            yield "    CAREFUL: this text gives orders to programs; somebody may have planted it"
+        if citation["link"]:
+            yield f"    {escape(citation['link'])}"
+        yield wrapped(f'"{citation["quote"]}"', width, indent="    ")
+
+
+def _refused(answer: Json, width: int) -> Iterator[str]:
+    blocked = answer["outcome"] == "blocked"
+    yield "This question is not answered." if blocked else (
+        "No answer was found in the documents that you may read."
+    )
+    reason = _REASONS.get(answer["reason"], answer["reason"] or "")
+    # Where nothing was searched there is nothing to be sure of.
+    sure = f" (confidence {answer['confidence']:.2f})" if answer["reason"] in _SEARCHED else ""
+    yield wrapped(f"Why: {reason}{sure}.", width)
+
+
 def _explained(answer: Json, width: int) -> Iterator[str]:
     if "hits" not in answer:
         return
     yield ""
+    route = answer["route"]
+    said = [f"sources {', '.join(route['sources']) or 'none'}"]
+    said += [f"{key} {route[key]}" for key in ("rule", "tier", "prompt") if route[key]]
+    yield wrapped(f"Route: {'; '.join(said)}", width)
+    if answer["model"]:
+        yield f"Model: {escape(answer['model'])}"
     yield f"Confidence {answer['confidence']:.2f}, from:"
     yield from (f"  {escape(name)} {value:.3f}" for name, value in answer["features"].items())
     if answer["rejected"]:
