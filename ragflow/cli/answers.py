@@ -67,8 +67,10 @@ def _cited(answer: Json, width: int) -> Iterator[str]:
 
 def _refused(answer: Json, width: int) -> Iterator[str]:
     blocked = answer["outcome"] == "blocked"
-    yield "This question is not answered." if blocked else (
-        "No answer was found in the documents that you may read."
+    yield (
+        "This question is not answered."
+        if blocked
+        else ("No answer was found in the documents that you may read.")
     )
     reason = _REASONS.get(answer["reason"], answer["reason"] or "")
     # Where nothing was searched there is nothing to be sure of.

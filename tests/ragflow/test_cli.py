@@ -414,15 +414,20 @@ CITATION = {
     "quote": "Employees get 28 days of leave.",
     "anchors": [{"kind": "page", "label": "3", "start": 1100, "end": 2400}],
     "link": None,
+    "modified": "2024-03-01T09:00:00Z",
+    "flagged": False,
 }
 ANSWER = {
     "schema": "ragflow.ask/1",
     "run": "r-20261122T183000-7f3a9c",
+    "outcome": "answered",
     "reason": None,
     "confidence": 0.83,
     "answer": "Employees get 28 days of leave. [1]",
     "citations": [CITATION],
+    "missing": [],
     "related": ["hr/benefits.md"],
+    "standalone": None,
 }
 
 
@@ -440,8 +445,48 @@ def test_an_answer_its_citations_and_how_to_check_it():
     )
 
 
+def test_what_stays_open_is_said_under_the_answer():
+    partial = ANSWER | {"outcome": "partial", "missing": ["how do I apply for it"], "related": []}
+    assert "\n".join(answered(partial, 80)).startswith(
+        "This answers a part of the question.\n"
+        "\n"
+        "Employees get 28 days of leave. [1]\n"
+        "Not answered: how do I apply for it\n"
+    )
+
+
+def test_documents_that_disagree_are_shown_with_their_dates():
+    other = CITATION | {"id": 2, "document": "hr/old.docx", "modified": None}
+    lines = list(answered(ANSWER | {"outcome": "conflicting", "citations": [CITATION, other]}, 80))
+    assert lines[0] == "The documents disagree; this is what each says."
+    assert "[1] hr/leave.docx, page 3, 2024-03-01" in lines
+    assert "[2] hr/old.docx, page 3, no date" in lines
+
+
+def test_a_citation_that_gives_orders_is_marked():
+    lines = list(answered(ANSWER | {"citations": [CITATION | {"flagged": True}]}, 80))
+    assert lines[3].strip().startswith("CAREFUL: this text gives orders")
+
+
+def test_how_a_follow_up_was_understood_comes_first():
+    assert next(answered(ANSWER | {"standalone": "How many days of leave in Germany?"}, 80)) == (
+        "Understood as: How many days of leave in Germany?"
+    )
+
+
+def test_what_is_blocked_is_not_said_to_be_absent():
+    blocked = ANSWER | {"outcome": "blocked", "citations": [], "reason": "input_blocked", "related": []}
+    assert "\n".join(answered(blocked, 80)) == "This question is not answered.\nWhy: it was blocked."
+
+
 def test_a_refusal_is_honest_and_names_the_nearest_documents():
-    refusal = ANSWER | {"answer": "", "citations": [], "reason": "low_confidence", "confidence": 0.21}
+    refusal = ANSWER | {
+        "outcome": "not_found",
+        "answer": "",
+        "citations": [],
+        "reason": "low_confidence",
+        "confidence": 0.21,
+    }
     assert "\n".join(answered(refusal, 80)) == (
         "No answer was found in the documents that you may read.\n"
         "Why: what was found does not answer it surely enough (confidence 0.21).\n"
