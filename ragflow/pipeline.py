@@ -30,6 +30,7 @@ from ragflow.asking import (
     Verdict,
 )
 from ragflow.cite import Proposed, cite
+from ragflow.conflicts import reconcile
 from ragflow.deadlines import Deadline
 from ragflow.errors import NoModel
 from ragflow.steps import Record
@@ -64,6 +65,7 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
     lineup, proven = parts.casting.lineup(question, routed), NOTHING
     if reason is None:
         proven = prove(question.text, found, evidence, lineup, _Run(parts.guard, record, deadline))
+        proven = compare(question.text, found, evidence, proven, _Run(parts.guard, record, deadline))
         outcome, reason = conclude(proven)
     with record.step("cite") as step:
         claims, citations = cite(proven.claims, proven.passages)
@@ -116,6 +118,7 @@ class Proven:
     """What was proven of the draft that is shown, and what was rejected in all of them.
 
     ``model`` None: no model's words are shown. ``missing``: parts of the question that stay open.
+    ``conflicts``: what the documents disagree about, a line each.
     """
 
     claims: tuple[Proposed, ...] = ()
@@ -124,6 +127,7 @@ class Proven:
     rejected: tuple[Rejected, ...] = ()
     warnings: tuple[str, ...] = ()
     model: str | None = None
+    conflicts: tuple[str, ...] = ()
 
 
 NOTHING = Proven()
@@ -226,10 +230,31 @@ def judge(claims: Sequence[Proposed], hits: Sequence[Hit], guard: Guard) -> Verd
     return Verdict(tuple(kept), tuple(rejected))
 
 
+def compare(question: str, found: Found, evidence: Evidence, proven: Proven, run: _Run) -> Proven:
+    """Set beside what was proven what other documents say against it."""
+    with run.record.step("compare") as step:
+        both = reconcile(question, proven.claims, proven.passages, evidence.ranked, found.hits)
+        step.input, step.output = len(proven.claims), {"conflicts": len(both.conflicts)}
+    if not both.conflicts:
+        return proven
+    verdict = judge(both.claims, both.passages, run.guard)
+    disagree = tuple(f"the documents disagree: {line}" for line in both.conflicts)
+    return replace(
+        proven,
+        claims=verdict.claims,
+        passages=both.passages,
+        rejected=(*proven.rejected, *verdict.rejected),
+        warnings=(*proven.warnings, *disagree),
+        conflicts=both.conflicts,
+    )
+
+
 def conclude(proven: Proven) -> tuple[Outcome, Reason | None]:
     """Return the outcome of what was proven and, where there is no answer, the reason."""
     if not proven.claims:
         return "not_found", "no_valid_claim"
+    if proven.conflicts and len({claim.quotes for claim in proven.claims}) > 1:
+        return "conflicting", None
     return ("partial" if proven.missing else "answered"), None
 
 

@@ -276,7 +276,7 @@ def test_steps_are_recorded_with_digests_and_without_wording() -> None:
         answer, actor=["user:mia"], steps=record.steps, config_digest="c", version="0", hide=["secret"]
     )
     assert [step["name"] for step in run.steps] == [
-        "guard", "route", "search", "weigh", "generate", "validate", "cite",
+        "guard", "route", "search", "weigh", "generate", "validate", "compare", "cite",
     ]  # fmt: skip
     assert {key for step in run.steps for key in step} == {
         "name", "attempt", "started_ms", "ms", "status", "input_digest", "output", "cost_usd", "tokens",
@@ -347,9 +347,9 @@ def test_a_model_is_asked_once_more_with_what_was_found_wrong() -> None:
     model = Scripted(LIE, GOOD)
     answer, record = drafted(model, ExtractiveAnswerer())
     assert (answer.outcome, answer.model, answer.claims[0].text) == ("answered", "model", SENTENCE)
-    assert [[one.finding for one in told] for told in model.told] == [[], ["number_mismatch"]]
+    assert [{one.finding for one in told} for told in model.told] == [set(), {"number_mismatch"}]
     assert answer.explanation is not None
-    assert [each.finding for each in answer.explanation.rejected] == ["number_mismatch"]
+    assert {each.finding for each in answer.explanation.rejected} == {"number_mismatch"}
     assert [step["attempt"] for step in record.steps if step["name"] == "generate"] == [1, 2]
     assert sum(step["cost_usd"] for step in record.steps) == 0.5
     assert sum(step["tokens"] for step in record.steps) == 18
@@ -411,3 +411,32 @@ def test_what_a_route_or_a_guard_refuses_is_not_searched() -> None:
         answer = ask(ASKING, parts=parts, record=Record("r-1"), rules=Rules())
         assert (answer.outcome, answer.reason, answer.exit_code) == (outcome, reason, 6)
         assert (answer.claims, answer.citations, answer.route.sources, model.told) == ((), (), (), [])
+
+
+NEWER = a_hit(2, "hr/leave-2024.md", LEAVE.replace("28 days", "30 days"))
+
+
+def test_documents_that_disagree_are_both_cited() -> None:
+    answer = answered(hits=(HITS[0], NEWER), rules=Rules(explain=True, min_confidence=0))
+    assert answer.outcome == "conflicting"
+    assert [claim.text for claim in answer.claims] == [SENTENCE, SENTENCE.replace("28", "30")]
+    assert [citation.document for citation in answer.citations] == ["hr/leave.md", "hr/leave-2024.md"]
+    assert answer.warnings == ("the documents disagree: 28 day and 30 day",)
+
+
+def test_a_model_that_tells_one_side_is_given_the_other() -> None:
+    parts = the_parts(Scripted(GOOD), hits=(HITS[0], NEWER), sure=True)
+    answer = ask(ASKING, parts=parts, record=Record("r-1"), rules=Rules())
+    assert (answer.outcome, answer.model, len(answer.citations)) == ("conflicting", "model", 2)
+
+
+def test_what_the_question_tells_apart_does_not_disagree() -> None:
+    other = replace(NEWER, title="Contractors", headings=())
+    text = "How many days of paid leave do contractors receive?"
+    answer = answered(text, hits=(HITS[0], other), rules=Rules(min_confidence=0))
+    assert answer.outcome == "answered"
+
+
+def test_one_document_that_states_two_numbers_does_not_disagree_with_itself() -> None:
+    same = replace(NEWER, document="hr/leave.md")
+    assert answered(hits=(HITS[0], same), rules=Rules(min_confidence=0)).outcome == "answered"
