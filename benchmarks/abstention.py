@@ -1,9 +1,12 @@
 """Fit and judge the confidence: python benchmarks/abstention.py DATA [--cache DIR].
 
 DATA holds clapnq/ and mtrag_un/. For each set, one index of all its passages, one chunk each; a question
-is positive when the set says that its passages answer it. Two-fold cross-fitting by the pinned rule (the
-first byte of the SHA-256 of the question's group). Prints the area under the ROC curve, the shares
-answered and refused at 0.5, how often what is shown is a sentence that people chose, and the
+is positive when the set says that its passages answer it. MTRAG-UN's questions are the last turns of
+conversations: they are asked as they stand, and made standalone from the turns before.
+
+Everything is cross-fitted: two folds by the pinned rule (the first byte of the SHA-256 of the question's
+group: a passage, a conversation), each scored with what was fitted on the other, the ridge and the
+operating point too. Intervals are of 1,000 bootstrap samples of groups. The last lines are the
 coefficients over all questions, which belong into ragflow/confidence.py.
 """
 
@@ -11,7 +14,8 @@ import argparse
 import hashlib
 import json
 import pickle
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.cases import Turn
+from evals.refusals import auroc, risk_coverage
+from evals.scaling import brier, expected_error, reliability
 from indexes.analysis import analyse
 from indexes.codes import Codes
 from indexes.embedding import Vectors
@@ -29,21 +36,27 @@ from indexes.query import Found, Hit, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
 from indexes.segments import Rows, Segment
 from indexes.weights import find
+from ragflow.asking import Draft, Evidence
+from ragflow.deadlines import Deadline
+from ragflow.evidence import SentenceWeigher
 from ragflow.extractive import ExtractiveAnswerer
-from ragflow.pipeline import Draft
+from ragflow.routing.threads import standalone
 
-RIDGE = 10.0
-WEIGHT = {"clapnq": 600.0, "mtrag_un": 300.0}  # the turns of mtrag lack their history
-PRIOR = 0.5  # of an answerable question: refusing and answering weigh the same
+RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0)
+# What a set weighs in the fit; within it, answerable and unanswerable questions weigh the same.
+WEIGHT = {"clapnq": 450.0, "mtrag_un": 225.0, "mtrag_un standalone": 225.0}
+CLASSES = {"ANSWERABLE": 1.0, "UNANSWERABLE": 0.0}
+RESAMPLES = 1000
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question of a set; ``chosen`` are the sentences that people chose as its answer."""
+    """A question of a set; ``kind`` as in MTRAG-UN; ``chosen`` are the sentences people chose as answer."""
 
     text: str
-    answerable: bool
+    kind: str
     group: str
     chosen: tuple[str, ...] = ()
 
@@ -57,19 +70,38 @@ class Set:
     questions: list[Asked]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One row a question of all sets: features, truth (NaN: neither), fold, set, group and weight."""
+
+    features: Floats
+    truth: Floats
+    fold: NDArray[np.int64]
+    name: NDArray[np.str_]
+    group: NDArray[np.str_]
+    kind: NDArray[np.str_]
+    weight: Floats
+
+    def of(self, rows: Flags) -> "Table":
+        return Table(
+            self.features[rows], self.truth[rows], self.fold[rows], self.name[rows],
+            self.group[rows], self.kind[rows], self.weight[rows],
+        )  # fmt: skip
+
+
 class Remembering:
     """Embeds, keeping every vector in a file, for fitting is done more than once."""
 
     def __init__(self, cache: Path) -> None:
         checkpoint = find("all-MiniLM-L6-v2")
-        self._embedder = OnnxEmbedder.open(checkpoint.folder, precision="fp32", cache=cache)
+        self.plain = OnnxEmbedder.open(checkpoint.folder, precision="fp32", cache=cache)
         self._file = cache / "vectors.pickle"
         self._known: dict[str, Vectors] = pickle.loads(self._file.read_bytes()) if self._file.exists() else {}
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
-            self._known.update(zip(new, self._embedder.embed(new), strict=True))
+            self._known.update(zip(new, self.plain.embed(new), strict=True))
         return np.stack([self._known[text] for text in texts])
 
     def save(self) -> None:
@@ -92,22 +124,22 @@ def clapnq(data: Path) -> Set:
             passages.setdefault((passage["title"], passage["text"]), f"p{len(passages)}")
             group = hashlib.sha256(passage["text"].encode()).hexdigest()
             chosen = tuple(each["output"][0]["selected_sentences"])
-            questions.append(Asked(each["input"], name == "answerable", group, chosen))
+            questions.append(Asked(each["input"], name.upper(), group, chosen))
     return Set("clapnq", [(number, title, text) for (title, text), number in passages.items()], questions)
 
 
-def mtrag(data: Path) -> Set:
-    """Read MTRAG-UN, without partial and underspecified tasks and without history."""
-    passages = [
-        (each["_id"], each["title"], each["text"].strip())
-        for each in lines(data / "mtrag_un" / "corpus.jsonl")
-    ]
-    questions = [
-        Asked(each["question"], each["answerability"] == "ANSWERABLE", each["id"].split("<::>")[0])
-        for each in lines(data / "mtrag_un" / "tasks.jsonl")
-        if each["answerability"] in ("ANSWERABLE", "UNANSWERABLE")
-    ]
-    return Set("mtrag_un", passages, questions)
+def mtrag(data: Path, *, with_history: bool) -> Set:
+    """Read MTRAG-UN; with their history the questions are made standalone."""
+    folder = data / "mtrag_un"
+    passages = [(each["_id"], each["title"], each["text"].strip()) for each in lines(folder / "corpus.jsonl")]
+    questions = []
+    for each in lines(folder / "tasks.jsonl"):
+        text = each["question"]
+        if with_history:
+            turns = [Turn("user" if who == "user" else "assistant", said) for who, said in each["history"]]
+            text = standalone(text, turns).text
+        questions.append(Asked(text, each["answerability"], each["id"].split("<::>")[0]))
+    return Set("mtrag_un standalone" if with_history else "mtrag_un", passages, questions)
 
 
 def searched(each: Set, embed: Remembering) -> Iterator[Found]:
@@ -146,57 +178,220 @@ def hit(number: int, one: Candidate, passage: tuple[str, str, str]) -> Hit:
     )  # fmt: skip
 
 
-def fitted(features: Floats, truth: Floats, weights: Floats) -> Floats:
+def table(sets: Sequence[Set], weighed: Sequence[Sequence[Evidence]]) -> Table:
+    """Put the features of all sets together. A question without any sentence is left out."""
+    columns: list[tuple[Any, ...]] = []
+    for each, evidence in zip(sets, weighed, strict=True):
+        truth = [CLASSES.get(question.kind, float("nan")) for question in each.questions]
+        share = float(np.nanmean(truth))
+        for question, one, right in zip(each.questions, evidence, truth, strict=True):
+            if not one.features:
+                continue
+            fold = hashlib.sha256(question.group.encode()).digest()[0] % 2
+            within = 0.5 / (share if right else 1 - share)
+            weight = WEIGHT[each.name] * within / float(np.isfinite(truth).sum())
+            columns.append(
+                (list(one.features.values()), right, fold, each.name, question.group, question.kind, weight)
+            )
+    features, truths, folds, names, groups, kinds, weights = zip(*columns, strict=True)
+    return Table(
+        np.array(features), np.array(truths), np.array(folds), np.array(names),
+        np.array(groups), np.array(kinds), np.array(weights),
+    )  # fmt: skip
+
+
+def fitted(train: Table, ridge: float) -> Floats:
     """Return intercept and coefficients on the features' own scale: ridge regression by Newton's method."""
-    mean, spread = features.mean(0), features.std(0) + 1e-9
-    design = np.c_[np.ones(len(features)), (features - mean) / spread]
-    ridge = np.eye(design.shape[1]) * RIDGE
-    ridge[0, 0] = 0
+    mean, spread = train.features.mean(0), train.features.std(0) + 1e-9
+    design = np.c_[np.ones(len(train.truth)), (train.features - mean) / spread]
+    penalty = np.eye(design.shape[1]) * ridge
+    penalty[0, 0] = 0
     found = np.zeros(design.shape[1])
     for _ in range(30):
         guess = 1 / (1 + np.exp(-design @ found))
-        slope = design.T @ (weights * (guess - truth)) + ridge @ found
-        found -= np.linalg.solve(
-            design.T @ (design * (weights * guess * (1 - guess))[:, None]) + ridge, slope
-        )
+        slope = design.T @ (train.weight * (guess - train.truth)) + penalty @ found
+        curve = design.T @ (design * (train.weight * guess * (1 - guess))[:, None]) + penalty
+        found -= np.linalg.solve(curve, slope)
     coefficients = found[1:] / spread
     whole: Floats = np.r_[found[0] - coefficients @ mean, coefficients]
     return whole
 
 
-def probability(features: Floats, coefficients: Floats) -> Floats:
-    """Return the probability of each row of features."""
-    odds: Floats = np.exp(coefficients[0] + features @ coefficients[1:])
-    return odds / (1 + odds)
+def logit(features: Floats, coefficients: Floats) -> Floats:
+    """Return the log odds of each row of features."""
+    odds: Floats = coefficients[0] + features @ coefficients[1:]
+    return odds
 
 
-def area(scores: Floats, truth: Floats) -> float:
-    """Return the share of (positive, negative) pairs in the right order, ties as halves."""
-    positive, negative = scores[truth == 1], scores[truth == 0]
-    wins = (positive[:, None] > negative).mean() + 0.5 * (positive[:, None] == negative).mean()
-    return float(wins)
+def chosen_ridge(train: Table) -> float:
+    """Return the ridge of the smallest weighted log loss, by folds of its own within the rows."""
+    inner = np.array([hashlib.sha256(group.encode()).digest()[1] % 2 for group in train.group])
+
+    def loss(ridge: float) -> float:
+        odds = np.zeros(len(inner))
+        for fold in (0, 1):
+            coefficients = fitted(train.of(inner != fold), ridge)
+            odds[inner == fold] = logit(train.features[inner == fold], coefficients)
+        return float((train.weight * np.logaddexp(0, np.where(train.truth == 1, -odds, odds))).sum())
+
+    return min(RIDGES, key=loss)
 
 
-def shown_right(drafts: Sequence[Draft], questions: Sequence[Asked]) -> tuple[float, float]:
-    """Return the share of drafts whose every / any claim is a sentence that people chose."""
+def operating_point(train: Table, scores: Floats) -> float:
+    """Return the log odds at which the worst of the shares answered and refused is highest.
+
+    The questions of a conversation count as they are asked by ``ask --thread``: made standalone.
+    """
+    here = [at & np.isfinite(train.truth) for at in _by_set(train) if train.name[at][0] != "mtrag_un"]
+
+    def worst(point: float) -> float:
+        shares = [
+            figure(train.truth[at], scores[at] - point) for at in here for figure in (answered, refused)
+        ]
+        return min(shares)
+
+    points = np.unique(np.round(scores, 2))
+    worth = np.array([worst(point) for point in points])
+    return float(points[worth >= worth.max() - 1e-9].mean())
+
+
+def learnt(train: Table) -> tuple[Floats, float]:
+    """Return coefficients whose 0 log odds are the operating point, and the ridge."""
+    ridge = chosen_ridge(train)
+    coefficients = fitted(train, ridge)
+    coefficients[0] -= operating_point(train, logit(train.features, coefficients))
+    return coefficients, ridge
+
+
+def crossed(whole: Table, train_on: Callable[[Table], Flags]) -> Floats:
+    """Return the log odds of every row, by what was learnt on the other fold's rows of ``train_on``."""
+    scores = np.zeros(len(whole.truth))
+    known = np.isfinite(whole.truth) & train_on(whole)
+    for fold in (0, 1):
+        coefficients, _ = learnt(whole.of(known & (whole.fold != fold)))
+        scores[whole.fold == fold] = logit(whole.features[whole.fold == fold], coefficients)
+    return scores
+
+
+def _by_set(train: Table) -> list[Flags]:
+    return [train.name == name for name in dict.fromkeys(train.name.tolist())]
+
+
+def answered(truth: Floats, odds: Floats) -> float:
+    """Return the share of the answerable that are answered."""
+    return float((odds[truth == 1] >= 0).mean())
+
+
+def refused(truth: Floats, odds: Floats) -> float:
+    """Return the share of the unanswerable that are refused."""
+    return float((odds[truth == 0] < 0).mean())
+
+
+FIGURES: dict[str, Callable[[Floats, Floats], float]] = {
+    "AUROC": auroc,
+    "answered": answered,
+    "refused": refused,
+    "refusal precision": lambda truth, scores: float((truth[scores < 0] == 0).mean()),
+    "accuracy": lambda truth, scores: float(((scores >= 0) == (truth == 1)).mean()),
+}
+
+
+def interval(figure: Callable[[Floats, Floats], float], rows: Table, scores: Floats) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval, whole groups drawn with replacement."""
+    members = [np.flatnonzero(rows.group == group) for group in np.unique(rows.group)]
+    draw = np.random.default_rng(0)
+    drawn = []
+    for _ in range(RESAMPLES):
+        at = np.concatenate([members[one] for one in draw.integers(0, len(members), len(members))])
+        drawn.append(figure(rows.truth[at], scores[at]))
+    low, high = np.nanquantile(drawn, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def even_error(said: Floats, right: Flags, weights: Floats) -> float:
+    """Return the expected calibration error in ten bins, of weighted questions."""
+    places = np.clip((said * 10).astype(int), 0, 9)
+    gaps = [abs((weights * (said - right))[places == place].sum()) for place in range(10)]
+    return float(sum(gaps) / weights.sum())
+
+
+def report(whole: Table, scores: Floats) -> None:
+    """Print, for each set, how well the fold that was not fitted on is told apart."""
+    for at in _by_set(whole):
+        rows, odds = whole.of(at & np.isfinite(whole.truth)), scores[at & np.isfinite(whole.truth)]
+        probability = 1 / (1 + np.exp(-odds))
+        count = int(rows.truth.sum())
+        print(f"\n{rows.name[0]}: {count} answerable, {len(rows.truth) - count} unanswerable")
+        for name, figure in FIGURES.items():
+            low, high = interval(figure, rows, odds)
+            print(f"  {name:18} {figure(rows.truth, odds):.3f}  {low:.3f} to {high:.3f}")
+        every = {"answer all": np.ones_like(odds), "refuse all": -np.ones_like(odds)}
+        for name, same in every.items():
+            shares = ", ".join(
+                f"{one} {FIGURES[one](rows.truth, same):.3f}" for one in ("answered", "refused", "accuracy")
+            )
+            print(f"  {name:18} AUROC .500, {shares}")
+        right = rows.truth == 1
+        bins = reliability(probability.tolist(), right.tolist())
+        even = 0.5 / np.where(right, right.mean(), 1 - right.mean())
+        print(
+            f"  calibration        ECE {expected_error(bins):.3f}, Brier {brier(probability, right):.3f}; "
+            f"as if both kinds were as frequent: ECE {even_error(probability, right, even):.3f}"
+        )
+        print(
+            "                     said -> was:",
+            *(f"{one.mean_confidence:.2f}->{one.accuracy:.2f}" for one in bins),
+        )
+        curve = risk_coverage(probability.tolist(), right.tolist())
+        at_shares = [min(range(len(curve.coverages)), key=lambda i: abs(curve.coverages[i] - share))
+                     for share in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]  # fmt: skip
+        print(f"  AURC {curve.area:.3f}; coverage: threshold, unanswerable among the answered")
+        for i in at_shares:
+            print(f"    {curve.coverages[i]:.2f}: {curve.thresholds[i]:.2f}, {curve.risks[i]:.3f}")
+        for kind in ("PARTIAL", "UNDERSPECIFIED"):
+            here = at & (whole.kind == kind)
+            if here.any():
+                print(f"  {kind.lower()} ({int(here.sum())}): answered {(scores[here] >= 0).mean():.3f}")
+
+
+def shown(each: Set, drafts: Sequence[Draft], passed: Flags) -> None:
+    """Print how often a sentence that people chose is among those shown."""
 
     def bare(text: str) -> str:
         return " ".join(text.split())
 
-    whole, some, count = 0, 0, 0
-    for draft, question in zip(drafts, questions, strict=True):
-        if question.chosen and draft.claims:
-            wanted = [bare(text) for text in question.chosen]
-            right = [
-                any(text in each or each in text for each in wanted) for text in map(bare, claimed(draft))
-            ]
-            whole, some, count = whole + all(right), some + any(right), count + 1
-    return whole / max(count, 1), some / max(count, 1)
+    right, whole, count = [], [], []
+    for draft, question in zip(drafts, each.questions, strict=True):
+        wanted = [bare(text) for text in question.chosen]
+        hits = [
+            any(text in one or one in text for one in wanted)
+            for text in (bare(claim.text) for claim in draft.claims)
+        ]
+        right.append(any(hits))
+        whole.append(sum(hits) / max(1, len(hits)))
+        count.append(len(hits))
+    gold = np.array([question.kind == "ANSWERABLE" and bool(question.chosen) for question in each.questions])
+    for name, at in (("all, as if forced", gold), ("answered alone", gold & passed)):
+        print(
+            f"  a chosen sentence among at most {max(count)} shown: {np.array(right)[at].mean():.3f} "
+            f"({name}, {int(at.sum())}; {np.array(count)[at].mean():.2f} shown, "
+            f"{np.array(whole)[at].mean():.3f} of them chosen)"
+        )
 
 
-def claimed(draft: Draft) -> list[str]:
-    """Return the wording of the claims."""
-    return [claim.text for claim in draft.claims]
+def timed(each: Set, found: Sequence[Found], embed: Remembering) -> None:
+    """Print what weighing costs with the model as it is, beside one sentence embedded."""
+    weigher, spent, single = SentenceWeigher(embed=embed.plain.embed), [], []
+    for question, one in list(zip(each.questions, found, strict=True))[:100]:
+        began = time.perf_counter()
+        evidence = weigher.weigh(question.text, one)
+        ended = time.perf_counter()
+        embed.plain.embed([evidence.ranked[0].candidate.text])
+        spent.append(ended - began)
+        single.append(time.perf_counter() - ended)
+    print(
+        f"  weigh: {np.median(spent) * 1e3:.1f} ms; one sentence embedded: {np.median(single) * 1e3:.1f} ms (p50)"
+    )
 
 
 def main() -> None:
@@ -207,46 +402,40 @@ def main() -> None:
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     embed = Remembering(options.cache)
-    answerer = ExtractiveAnswerer(embed=embed.embed)
-    features, truth, folds, weights, names, sets = [], [], [], [], [], []
-    for each in (clapnq(options.data), mtrag(options.data)):
-        drafts = [
-            answerer.draft(question.text, found)
-            for question, found in zip(each.questions, searched(each, embed), strict=True)
-        ]
-        embed.save()
-        share = np.mean([question.answerable for question in each.questions])
-        for question, draft in zip(each.questions, drafts, strict=True):
-            names = list(draft.features)
-            features.append(list(draft.features.values()))
-            truth.append(float(question.answerable))
-            folds.append(hashlib.sha256(question.group.encode()).digest()[0] % 2)
-            within = PRIOR / share if question.answerable else (1 - PRIOR) / (1 - share)
-            weights.append(WEIGHT[each.name] * within / len(drafts))
-            sets.append(each.name)
-        whole, some = shown_right(drafts, each.questions)
-        if whole or some:
-            print(f"{each.name}: every claim chosen by people {whole:.3f}, any claim {some:.3f}")
-    report(np.array(features), np.array(truth), np.array(folds), np.array(weights), np.array(sets))
-    coefficients = fitted(np.array(features), np.array(truth), np.array(weights))
-    print(f"INTERCEPT = {coefficients[0]:.4f}")
-    for name, value in zip(names, coefficients[1:], strict=True):
+    sets = [
+        clapnq(options.data),
+        *(mtrag(options.data, with_history=with_history) for with_history in (False, True)),
+    ]
+    weigher, answerer = SentenceWeigher(embed=embed.embed), ExtractiveAnswerer()
+    found = [list(searched(each, embed)) for each in sets]
+    weighed = [
+        [weigher.weigh(question.text, one) for question, one in zip(each.questions, founds, strict=True)]
+        for each, founds in zip(sets, found, strict=True)
+    ]
+    embed.save()
+    whole = table(sets, weighed)
+    scores = crossed(whole, lambda rows: np.ones(len(rows.truth), np.bool_))
+    report(whole, scores)
+    print("\nclapnq, what is shown")
+    drafts = [
+        answerer.draft(question.text, one, evidence, deadline=Deadline(60))
+        for question, one, evidence in zip(sets[0].questions, found[0], weighed[0], strict=True)
+    ]
+    shown(sets[0], drafts, scores[: len(drafts)] >= 0)
+    timed(sets[0], found[0], embed)
+    print("\ntransfer (fitted on the one, all of its questions; the other's figures)")
+    known = whole.of(np.isfinite(whole.truth))
+    for name in ("clapnq", "mtrag_un"):
+        mine = np.char.startswith(known.name, name)
+        odds = logit(known.features, learnt(known.of(mine))[0])
+        for at in _by_set(known):
+            if not mine[at].any():
+                print(f"  {name} -> {known.name[at][0]}:",
+                      ", ".join(f"{key} {figure(known.truth[at], odds[at]):.3f}" for key, figure in FIGURES.items()))  # fmt: skip
+    coefficients, ridge = learnt(known)
+    print(f"\nridge {ridge}\nINTERCEPT = {coefficients[0]:.4f}")
+    for name, value in zip(weighed[0][0].features, coefficients[1:], strict=True):
         print(f'"{name}": {value:.4f},')
-
-
-def report(features: Floats, truth: Floats, folds: Floats, weights: Floats, sets: NDArray[np.str_]) -> None:
-    """Print, for each set, how well the half that was not fitted on is told apart."""
-    crossed = np.zeros(len(truth))
-    for fold in (0, 1):
-        train = folds != fold
-        crossed[~train] = probability(features[~train], fitted(features[train], truth[train], weights[train]))
-    for name in np.unique(sets):
-        scores, right = crossed[sets == name], truth[sets == name]
-        answered, refused = (scores[right == 1] >= 0.5).mean(), (scores[right == 0] < 0.5).mean()
-        print(
-            f"{name}: AUROC {area(scores, right):.3f}, answered {answered:.3f} of the answerable, "
-            f"refused {refused:.3f} of the others"
-        )
 
 
 if __name__ == "__main__":

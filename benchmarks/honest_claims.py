@@ -26,7 +26,7 @@ _FIGURE = re.compile(r"\(?[$€£]?\s*\d[\d,.]*\)?%?")
 
 
 @dataclass(frozen=True, slots=True)
-class True_:
+class Honest:
     """A true claim. ``quotes`` stand in ``passage``; ``basis`` is the quote that says most of the claim.
 
     ``others``: passages of other documents, the most similar first. ``table``: told from a table's cell.
@@ -54,17 +54,17 @@ def held_out(document: str) -> bool:
     return hashlib.sha256(document.encode()).digest()[0] % 3 == 0
 
 
-def claims(data: Path, seed: int) -> list[True_]:
+def claims(data: Path, seed: int) -> list[Honest]:
     """Return the true claims of all sets in a seeded order, each with passages beside its own."""
     generator = random.Random(seed)
-    made: list[True_] = []
+    made: list[Honest] = []
     for found in (list(clapnq(data)), list(tatqa(data)), list(handbooks(data, generator))):
         made += _beside(found)
     generator.shuffle(made)
     return made
 
 
-def clapnq(data: Path, *, best_only: bool = False) -> Iterator[True_]:
+def clapnq(data: Path, *, best_only: bool = False) -> Iterator[Honest]:
     """Give each sentence of each human answer; with ``best_only`` it cites its best sentence alone.
 
     Left out are answers without a selected sentence and those that say that there is none ("NA").
@@ -77,7 +77,7 @@ def clapnq(data: Path, *, best_only: bool = False) -> Iterator[True_]:
             if not selected or output["answer"].strip() in ("NA", "N/A", ""):
                 continue
             for start, end in sentences(output["answer"]):
-                claim = True_(
+                claim = Honest(
                     "clapnq",
                     row["id"],
                     row["input"],
@@ -89,7 +89,7 @@ def clapnq(data: Path, *, best_only: bool = False) -> Iterator[True_]:
                 yield replace(claim, quotes=(claim.basis,)) if best_only else claim
 
 
-def tatqa(data: Path) -> Iterator[True_]:
+def tatqa(data: Path) -> Iterator[Honest]:
     """Give sentences with a figure, and cells of tables whose header has years."""
     for row in json.loads((data / "tatqa" / "tatqa_dataset_dev.json").read_text("utf-8")):
         table = [[cell.strip() or "-" for cell in cells] for cells in row["table"]["table"]]
@@ -100,33 +100,31 @@ def tatqa(data: Path) -> Iterator[True_]:
         for start, end in sentences("\n\n".join(paragraphs))[:12]:
             said = "\n\n".join(paragraphs)[start:end]
             if 8 <= len(said.split()) <= 45 and any(sign.isdigit() for sign in said) and said in text:
-                yield True_("tatqa", document, question, "", lightly(said), (said,), text)
+                yield Honest("tatqa", document, question, "", lightly(said), (said,), text)
         yield from _cells(table, lines, document, question, text)
 
 
 def _cells(
     table: Sequence[Sequence[str]], lines: Sequence[str], document: str, question: str, text: str
-) -> Iterator[True_]:
+) -> Iterator[Honest]:
     header = next((at for at, cells in enumerate(table) if sum(map(_is_year, cells)) >= 2), None)
     if header is None:
         return
-    years = [at for at, cell in enumerate(table[header]) if _is_year(cell)]
+    years = [at for at, cell in enumerate(table[header]) if _is_year(cell) and table[header].count(cell) == 1]
     for at in range(header + 1, min(len(table), header + 6)):
         cells = table[at]
         told = [column for column in years if column < len(cells) and _FIGURE.fullmatch(cells[column])]
         if len(told) >= 2 and len(analyse(cells[0])) >= 2 and lines[at] in text and cells[0] != "-":
             column = told[at % len(told)]
             claim = f"{cells[0]} was {cells[column]} in {table[header][column]}."
-            yield True_(
-                "tatqa", document, question, "", claim, (lines[at], lines[header]), text, table=True
-            )
+            yield Honest("tatqa", document, question, "", claim, (lines[at], lines[header]), text, table=True)
 
 
 def _is_year(cell: str) -> bool:
     return _YEAR.fullmatch(cell) is not None
 
 
-def handbooks(data: Path, generator: random.Random) -> Iterator[True_]:
+def handbooks(data: Path, generator: random.Random) -> Iterator[Honest]:
     """Give sentences of pages, the Markdown of links and emphasis taken away."""
     pages = sorted((data / "handbooks").rglob("*.md"))
     for page in sorted(generator.sample(pages, min(PAGES, len(pages)))):
@@ -137,7 +135,7 @@ def handbooks(data: Path, generator: random.Random) -> Iterator[True_]:
         whole = [said for said in found if 8 <= len(said.split()) <= 40 and said.endswith(".")]
         for said in whole[:6]:
             plain = said.lstrip("-*0123456789. ")
-            yield True_("handbooks", document, "", page.stem, lightly(plain), (said,), text)
+            yield Honest("handbooks", document, "", page.stem, lightly(plain), (said,), text)
 
 
 _OPENERS = re.compile(
@@ -167,7 +165,7 @@ def lightly(sentence: str) -> str:
     return said
 
 
-def _beside(found: Sequence[True_]) -> list[True_]:
+def _beside(found: Sequence[Honest]) -> list[Honest]:
     """Give every claim the passages of other documents that share most words with its own."""
     passages = {claim.document: claim.passage for claim in found}
     words = {document: set(analyse(passage)) for document, passage in passages.items()}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 Span = tuple[int, int]
 
@@ -42,16 +43,19 @@ _ORDINAL = r"(?:st|nd|rd|th)?"
 _DATES = [
     re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})\b"),
     re.compile(
-        rf"\b(?P<day>\d{{1,2}}){_ORDINAL}(?:\s+of)?\s+(?P<name>{_NAMED})\b\.?(?:,?\s+(?P<year>\d{{4}}))?",
+        rf"\b(?P<day>\d{{1,2}}){_ORDINAL}(?:\s+of)?\s+(?P<name>{_NAMED})\b\.?(?:\s?,?\s+(?P<year>\d{{4}}))?",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"\b(?P<name>{_NAMED})\b\.?\s+(?P<day>\d{{1,2}}){_ORDINAL}\b(?!\s*%)(?:,?\s+(?P<year>\d{{4}}))?",
+        rf"\b(?P<name>{_NAMED})\b\.?\s+(?P<day>\d{{1,2}}){_ORDINAL}\b(?!\s*%)(?:\s?,?\s+(?P<year>\d{{4}}))?",
         re.IGNORECASE,
     ),
-    re.compile(rf"\b(?P<name>{_NAMED})\b\.?,?\s+(?P<year>\d{{4}})\b", re.IGNORECASE),
-    re.compile(rf"(?<!^)\b(?P<name>{'|'.join(name.title() for name in _MONTHS)})\b"),  # not the verb "may"
+    re.compile(rf"\b(?P<name>{_NAMED})\b\.?\s?,?\s+(?P<year>\d{{4}})\b", re.IGNORECASE),
+    re.compile(rf"(?<!^)\b(?P<name>{'|'.join(name.title() for name in _MONTHS)})\b(?!\s+[A-Z][a-z])"),
+    # Not the verb "may", nor a woman called April.
 ]
+
+_DATED = re.compile(rf"\d{{4}}-\d\d-\d\d|\b(?:{_NAMED})\b", re.IGNORECASE)  # most texts have none
 
 _WORDS = {
     word: Decimal(at)
@@ -80,7 +84,7 @@ _CURRENCIES = """
     usd: $ us$ usd dollar; eur: € eur euro; gbp: £ gbp pound; jpy: ¥ jpy yen; chf: chf franc; cent: cent
 """
 _MEASURES = """
-    %: % percent pct percentage; second: second sec; minute: minute min; hour: hour hr h; day: day;
+    %: % percent pct percentage; point: pp pt bp point; second: second sec; minute: minute min; hour: hour hr h; day: day;
     week: week; month: month; quarter: quarter; year: year yr; mm: mm; cm: cm; m: metre meter;
     km: km kilometre kilometer; mile: mile; inch: inch; foot: foot feet; g: g gram; kg: kg kilogram;
     tonne: tonne; ton: ton; lb: lb; ml: ml; l: litre liter; °c: °c; °f: °f; kb: kb; mb: mb; gb: gb; tb: tb;
@@ -98,9 +102,10 @@ _NUMBER = re.compile(
     r"(?P<figure>(?<![\w.,])\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?"
     r"|(?<![\w.,])\d+(?:\.\d+)*|(?<=[A-Za-z€£$¥])\d+(?:\.\d+)?)"
     r"(?:\s*(?P<scale>hundred|thousand|million|billion|trillion|bn|mn|k|m)\b)?"
-    r"(?:[\s-]*(?P<after>%|°[CF]|[€£$]|[A-Za-z]+))?",
+    r"(?:[\s-]*(?P<after>percentage[\s-]points?|%|°[CF]|[€£$]|[A-Za-z]+))?",
     re.IGNORECASE,
 )
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _SPELLED = re.compile(
     rf"\b(?P<tens>(?:{'|'.join(_WORDS)})(?:-(?:{'|'.join(list(_WORDS)[1:10])}))?)\b"
     r"(?:\s+(?P<scale>hundred|thousand|million|billion)\b)?(?:[\s-]+(?P<after>[A-Za-z]+))?",
@@ -108,12 +113,15 @@ _SPELLED = re.compile(
 )
 
 
+@lru_cache(maxsize=2048)
 def dates(text: str) -> tuple[Date, ...]:
     """Return the dates of a text in order, each as full as it is written; a lone year is an amount.
 
     A month's name alone counts where it is capitalised and not the text's first word.
     """
     found: list[Date] = []
+    if not _DATED.search(text):
+        return ()
     for pattern in _DATES:
         for match in pattern.finditer(text):
             parts = match.groupdict()
@@ -158,13 +166,23 @@ def _spelled(match: re.Match[str]) -> Amount | None:
     return Amount(value * scale, unit, match.span("tens"))
 
 
+def is_year(amount: Amount, text: str) -> bool:
+    """Say whether an amount of the text is written as a year is: four bare digits, 1500 to 2099."""
+    return not amount.unit and _YEAR.fullmatch(text, *amount.span) is not None
+
+
+def is_scale(word: str) -> bool:
+    """Say whether the word scales a number: "million"."""
+    return word.lower() in _SCALES
+
+
 def is_unit(word: str) -> bool:
     """Say whether the word is written for a unit or a currency."""
     return bool(_unit(word))
 
 
 def _unit(word: str | None) -> str:
-    folded = (word or "").lower()
+    folded = (word or "").lower().removeprefix("percentage ").removeprefix("percentage-")
     return _UNITS.get(folded) or _UNITS.get(folded.removesuffix("s"), "")
 
 

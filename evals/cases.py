@@ -105,7 +105,10 @@ class Response:
     """What a system gave for a case.
 
     ``ranking`` best first. ``outcome`` None: the system only retrieves. ``confidence`` in [0, 1].
-    ``sources``: the route it took; None: it does not route. ``timings_ms``: by step, ``total`` for all.
+    ``sources``: the route it took; None: it does not route. ``best_source``: the likeliest of all that may
+    be read, None where none is. ``searched``: the share of those that was searched, in [0, 1].
+    ``everything``: the documents that searching all of them finds, best first.
+    ``timings_ms``: by step, ``total`` for all.
     """
 
     ranking: tuple[Ranked, ...] = ()
@@ -116,6 +119,9 @@ class Response:
     citations: tuple[Span, ...] = ()
     confidence: float | None = None
     sources: tuple[str, ...] | None = None
+    best_source: str | None = None
+    searched: float | None = None
+    everything: tuple[str, ...] | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     cost_usd: float = 0.0
     tokens: int = 0

@@ -65,6 +65,17 @@ def fold(text: str) -> Folded:
     return Folded("".join(parts), tuple(starts), tuple(ends))
 
 
+def plain(text: str) -> str:
+    """Return the text as it is compared, without the way back: ``fold(text).text``, several times faster."""
+    return _SPECIAL.sub(_folded, text)
+
+
+def _folded(found: re.Match[str]) -> str:
+    if found["space"]:
+        return " "
+    return "" if found["broken"] else _REPLACED[found[0]]
+
+
 def locate(quote: str, text: str) -> Span | None:
     """Return the span of the quote's first whole occurrence in the text, or None.
 

@@ -6,14 +6,14 @@ not get through.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal
 
-from evals.amounts import Amount, amounts, dates, is_unit
-from evals.folding import fold, locate, whole
-from evals.polarity import clauses, opposed
+from evals.counting import miscounted
+from evals.folding import locate, plain, whole
+from evals.names import Surroundings, misnamed
+from evals.polarity import opposed
 from indexes.analysis import analyse
 from indexes.sentences import sentences
 
@@ -26,7 +26,6 @@ MIN_SENTENCE_WORDS = 3
 MIN_SHARE = 0.5
 _MIN_PIECE = 3  # words: shorter pieces are found in any text
 _ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:\.{3}|\u2026)\s*\]|\.{3,}|\u2026)\s*")
-_NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[^\W\d_a-z][\w'\u2019&-]*")
 _NEGATED_BEFORE = re.compile(
     r"\b(?:not|never|no|cannot|\w+n['\u2019]t|without|neither|nor)\b[^.!?;:\n]{0,24}$", re.IGNORECASE
 )
@@ -51,27 +50,34 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text that may be cited, with the spans of its whole table rows (code points, half-open)."""
+    """A text that may be cited, with the spans of its whole table rows (code points, half-open).
+
+    ``title`` is no text to quote, but tells what the passage is about.
+    """
 
     text: str
     rows: tuple[tuple[int, int], ...] = ()
+    title: str = ""
 
 
-def check(claim: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> tuple[Finding, ...]:
+def check(
+    claim: str, quotes: Sequence[Quote], passages: Sequence[Passage], *, question: str = ""
+) -> tuple[Finding, ...]:
     """Return everything that is wrong with the claim; nothing when its quotes prove it.
 
     First each quote must stand, whole, in the passage it names, with five content words, as a whole
     table row, or as a whole sentence of three. Then the claim is held against the quotes that stand:
-    half of its content words, every name, every number with its unit and what it counts, every date,
-    and no clause negated or turned into its opposite. A claim that is its one quote, word for word,
-    needs only the first part.
+    half of its content words, every name in its place, every number with its unit and what it counts,
+    every date, and no clause negated or turned into its opposite. A claim that is its one quote, word for
+    word, needs only the first part. A name that the ``question`` asks about may be missing from the
+    quotes, if the passages that they stand in have it.
     """
     found: list[Finding] = []
-    standing: list[str] = []
+    standing: list[Quote] = []
     for quote in quotes:
         wrong = _stands(quote, passages)
         if wrong is None:
-            standing.append(quote.text)
+            standing.append(quote)
         else:
             found.append(wrong)
     if not quotes:
@@ -80,11 +86,18 @@ def check(claim: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> t
         return tuple(found)
     found += [finding for quote in quotes if (finding := _enough(quote, quotes, passages))]
     found += [finding for quote in quotes if (finding := _beheaded(quote, passages))]
-    if not any(_same(claim, text) for text in standing):
-        found += _supported(claim, standing)
-        found += _numbered(claim, standing)
-        found += [Finding("contradicted", detail) for detail in opposed(claim, standing)]
+    texts = [quote.text for quote in standing]
+    if not any(_same(claim, text) for text in texts):
+        found += _supported(claim, texts, _around(question, standing, passages))
+        found += [Finding("number_mismatch", detail) for detail in miscounted(claim, texts)]
+        found += [Finding("contradicted", detail) for detail in opposed(claim, texts)]
     return tuple(found)
+
+
+def _around(question: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> Surroundings:
+    cited = dict.fromkeys(quote.passage for quote in quotes)
+    titles = "\n".join(passages[at].title for at in cited)
+    return Surroundings(question, titles, "\n".join(passages[at].text for at in cited))
 
 
 def _stands(quote: Quote, passages: Sequence[Passage]) -> Finding | None:
@@ -94,7 +107,7 @@ def _stands(quote: Quote, passages: Sequence[Passage]) -> Finding | None:
         return Finding(
             "misattributed", f"not in passage {quote.passage + 1} but in another: {_short(quote.text)}"
         )
-    if _patched(quote.text, [fold(passage.text).text for passage in passages]):
+    if _patched(quote.text, [plain(passage.text) for passage in passages]):
         return Finding("stitched", f"put together from several places: {_short(quote.text)}")
     return Finding("fabricated", f"stands nowhere: {_short(quote.text)}")
 
@@ -113,7 +126,7 @@ def _patched(text: str, folded: Sequence[str]) -> bool:
     pieces = [piece for piece in _ELLIPSIS.split(text) if piece.strip()]
     if len(pieces) > 1 and all(any(locate(piece, each) for each in folded) for piece in pieces):
         return True
-    words = fold(text).text.split()
+    words = plain(text).split()
     at = 0
     while at < len(words):
         reach = at
@@ -169,73 +182,16 @@ def _beheaded(quote: Quote, passages: Sequence[Passage]) -> Finding | None:
 
 
 def _same(claim: str, quote: str) -> bool:
-    return fold(claim.strip()).text == fold(quote.strip()).text
+    return plain(claim.strip()) == plain(quote.strip())
 
 
-def _supported(claim: str, quotes: Sequence[str]) -> Iterable[Finding]:
+def _supported(claim: str, quotes: Sequence[str], around: Surroundings) -> Iterator[Finding]:
     wanted, held = set(analyse(claim)), set(analyse("\n".join(quotes)))
-    if not wanted or len(wanted & held) < MIN_SHARE * len(wanted):
+    known = {*analyse(around.question), *analyse(around.titles)} - held
+    if not wanted or len(wanted & held) < MIN_SHARE * len(wanted - known):
         yield Finding("unsupported", "fewer than half of the claim's words stand in its quotes")
-    for name in dict.fromkeys(match[0] for match in _NAME.finditer(claim)):
-        if not is_unit(name) and any(term not in held for term in analyse(name)):
-            yield Finding("unsupported", f"a name that is not in the quotes: {name}")
-
-
-def _numbered(claim: str, quotes: Sequence[str]) -> Iterable[Finding]:
-    text = "\n".join(quotes)
-    stated = [date for quote in quotes for date in dates(quote)]
-    claimed = dates(claim)
-    for date in claimed:
-        if not any(date.fits(other) for other in stated):
-            yield Finding("number_mismatch", f"a date that is not in the quotes: {claim[slice(*date.span)]}")
-    spans = [date.span for date in claimed]
-    given = amounts(text, outside=[date.span for date in dates(text)])
-    years = {Decimal(date.year) for date in stated if date.year is not None}
-    for amount in amounts(claim, outside=spans):
-        written = claim[slice(*amount.span)]
-        equal = [other for other in given if other.value == amount.value]
-        if not equal and not (amount.value in years and not amount.unit):
-            yield Finding("number_mismatch", f"a number that is not in the quotes: {written}")
-        elif equal and not any(other.unit == amount.unit for other in equal):
-            yield Finding("number_mismatch", f"another unit stands by {written} in the quotes")
-        elif equal and _counts_another(claim, amount, text):
-            yield Finding("number_mismatch", f"in the quotes {written} belongs to something else")
-
-
-def _counts_another(claim: str, amount: Amount, text: str) -> bool:
-    """Do the words that the claim puts around the number stand by another number of the same unit?
-
-    Each clause of the quotes that holds a number of this unit is compared with the claim's own clause:
-    the number belongs where most of those words are. Equal counts decide nothing.
-    """
-    around = next((clause for clause in clauses(claim) if written_in(amount, clause)), claim)
-    words = _bare(around)
-    best_own, best_other, lead = -1, -1, set[str]()
-    for clause in clauses(text):
-        numbers = amounts(clause)
-        if not numbers:
-            continue
-        # "up to 120 in Germany and up to 180 in Switzerland": without words of its own before its
-        # number, a clause goes on with those of the one before.
-        opening = _bare(clause[: numbers[0].span[0]])
-        lead = opening or lead
-        shared = len(words & (_bare(clause) | lead))
-        alike = [other for other in numbers if other.unit == amount.unit]
-        if any(other.value == amount.value for other in alike):
-            best_own = max(best_own, shared)
-        elif alike:
-            best_other = max(best_other, shared)
-    return 0 <= best_own < best_other
-
-
-def written_in(amount: Amount, clause: str) -> bool:
-    """Say whether the clause holds an equal amount."""
-    return any(other.value == amount.value and other.unit == amount.unit for other in amounts(clause))
-
-
-def _bare(clause: str) -> set[str]:
-    """Return the content words of a clause, without numbers."""
-    return {term for term in analyse(clause) if not any(sign.isdigit() for sign in term)}
+    for detail in misnamed(claim, quotes, around):
+        yield Finding("unsupported", detail)
 
 
 def _short(text: str) -> str:

@@ -73,12 +73,14 @@ def collect_rows(store: Store, generations: Generations, cited: Collection[tuple
 
 
 def sweep_unreferenced(connection: sa.Connection) -> None:
-    """Remove texts, layouts and embeddings that no version or chunk names, and dead documents without one."""
+    """Remove texts, flags, layouts and embeddings that nothing names, and bare dead documents."""
     v, d = schema.versions.c, schema.documents.c
     embeddings, texts, layouts = schema.embeddings, schema.texts, schema.layouts
     connection.execute(
         embeddings.delete().where(embeddings.c.key.not_in(sa.select(schema.chunks.c.embedding)))
     )
     connection.execute(texts.delete().where(texts.c.revision.not_in(sa.select(v.revision))))
+    for table in (schema.flags, schema.scans):
+        connection.execute(table.delete().where(table.c.revision.not_in(sa.select(texts.c.revision))))
     connection.execute(layouts.delete().where(layouts.c.digest.not_in(sa.select(v.layout))))
     connection.execute(schema.documents.delete().where(d.dead & d.id.not_in(sa.select(v.document_id))))

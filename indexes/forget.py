@@ -11,6 +11,7 @@ from indexes import ingest, schema
 from indexes.build import Target, compact, describe
 from indexes.collect import collect, sweep_unreferenced
 from indexes.generations import VERSION, Generations, Manifest, SegmentRef, state_digest
+from indexes.migration import drop_copy
 from indexes.segments import open_segment
 from indexes.store import Store, batches
 
@@ -37,6 +38,7 @@ def forget(
     """
     ids = ingest.bury_document(store, name)
     erased = _erase(store, ids)
+    drop_copy(store.path)
     live_id = generations.live()
     if live_id is None or not ids:
         return Forgotten(len(ids), len(erased), live_id, ())

@@ -15,7 +15,7 @@ from indexes.analysis import analyse
 from indexes.embedding import Embedder
 from indexes.errors import ModelMismatch, NoGeneration
 from indexes.generations import Generations
-from indexes.query import Found, Hit, Query, Ranking, Scores
+from indexes.query import Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
 from indexes.store import Access, Store, Version
 from indexes.view import Readable, View
@@ -25,6 +25,7 @@ _MASKS = 8
 _VERSIONS = 50_000
 
 _Value = TypeVar("_Value")
+_Absent = TypeVar("_Absent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class EmbeddedIndex:
         self._versions: dict[int, Version] = {}
         self._texts: _Recent[str] = _Recent()
         self._layouts: _Recent[tuple[Anchor, ...]] = _Recent()
+        self._flags: _Recent[tuple[Flag, ...]] = _Recent()
 
     def close(self) -> None:
         """Give the generation back."""
@@ -96,6 +98,7 @@ class EmbeddedIndex:
         versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
         self._texts.load([one.revision for one in versions], self._store.texts)
         self._layouts.load([one.layout for one in versions], self._store.layouts)
+        self._flags.load([one.revision for one in versions], self._store.flags)
         hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
         return Found(hits, ranked.generation, ranked.idf, ranked.readable.rows, ranked.readable.sources)
 
@@ -175,6 +178,19 @@ class EmbeddedIndex:
         self._texts.load([revision], self._store.texts)
         return self._texts.get(revision, "")
 
+    def anchors(self, document: str, revision: str) -> tuple[Anchor, ...]:
+        """Give all anchors of a stored document's revision; none where it is not stored."""
+        for version in self._store.versions_of(document):
+            if version.revision == revision:
+                self._layouts.load([version.layout], self._store.layouts)
+                return self._layouts.get(version.layout, ())
+        return ()
+
+    def flags(self, revision: str) -> tuple[Flag, ...]:
+        """Give all flags of a stored revision; none where it was never scanned."""
+        self._flags.load([revision], self._store.flags)
+        return self._flags.get(revision, ())
+
     def _refresh(self) -> View:
         wanted = self._generation or self._generations.live()
         if self._view is None or wanted != self._view.manifest.id:
@@ -235,6 +251,7 @@ class EmbeddedIndex:
         version = self._versions[int(rows.versions[row])]
         start, end = int(rows.starts[row]), int(rows.ends[row])
         anchors = self._layouts.get(version.layout, ())
+        text = self.text(version.revision)[start:end]
         return Hit(
             rank=number,
             chunk=candidate.chunk,
@@ -249,10 +266,20 @@ class EmbeddedIndex:
             anchors=tuple(one for one in anchors if one.start < end and one.end > start),
             link=version.link,
             modified=version.modified,
-            text=self.text(version.revision)[start:end],
+            text=text,
             score=candidate.score,
             scores=Scores(candidate.lexical, candidate.dense),
+            flags=self._flagged(version.revision, start, text),
         )
+
+    def _flagged(self, revision: str, start: int, text: str) -> tuple[Flag, ...]:
+        flags = self._flags.get(revision, None)
+        if flags is None:
+            # Indexed by an older program and not synced since: the chunk is looked at by itself.
+            from indexes.injection import scan  # its rules are needed here alone
+
+            return tuple(Flag(start + one.start, start + one.end, one.family) for one in scan(text))
+        return tuple(one for one in flags if one.start < start + len(text) and one.end > start)
 
 
 def _chunk_id(version: Version, start: int, end: int) -> str:
@@ -277,6 +304,6 @@ class _Recent(Generic[_Value]):
         while len(self._held) > max(_TEXTS, len(wanted)):
             self._held.popitem(last=False)
 
-    def get(self, key: str, absent: _Value) -> _Value:
+    def get(self, key: str, absent: _Absent) -> _Value | _Absent:
         """Give what is held under a key."""
         return self._held.get(key, absent)

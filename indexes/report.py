@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, Self
 from connectors.documents import Parsed, Unreadable
 from connectors.items import Raw
 from indexes.build import Chunking
+from indexes.flags import Flagged
 from indexes.generations import Manifest
 from indexes.plan import Brake, ParseKeys
 
@@ -92,7 +93,8 @@ class SyncReport:
     """What a sync did. ``reason`` says why nothing was promoted, where that needs saying.
 
     ``generation``, ``documents`` and ``chunks`` are of the live one. ``gate`` is what a gate found, with
-    ``candidate`` the generation that it was asked about; None where it was not asked.
+    ``candidate`` the generation that it was asked about; None where it was not asked. ``flagged``: what
+    the documents of these sources hold that reads like orders to a program.
     """
 
     sources: Mapping[str, SourceReport]
@@ -104,3 +106,4 @@ class SyncReport:
     chunks: int
     candidate: str | None = None
     gate: Mapping[str, Any] | None = None
+    flagged: tuple[Flagged, ...] = ()

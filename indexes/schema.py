@@ -3,7 +3,8 @@
 An *item* is what a source lists; a *document* is an item or a member of one. Ids are incarnations: a
 document that was deleted and comes back gets a new id, so that a tombstone (``dead``) on the old one
 also holds in every older generation. A *version* is one content of one document: revision, layout
-(its anchors), title, link. Versions, texts and layouts are only ever added, until collected.
+(its anchors), title, link. Versions, texts and layouts are only ever added, until collected. *Flags* are
+spans of a text that read like orders to a program; a text without a *scan* was not looked at yet.
 """
 
 from sqlalchemy import (
@@ -19,7 +20,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = 1
+SCHEMA = 2
+"""1: without scans and flags. See ``migration`` for how an older store is brought up."""
 
 metadata = MetaData()
 
@@ -92,6 +94,22 @@ layouts = Table(
     metadata,
     Column("digest", String, primary_key=True),
     Column("anchors", LargeBinary, nullable=False, doc="zstd of JSON [[kind, label, start, end], ...]"),
+)
+
+scans = Table(
+    "scans",
+    metadata,
+    Column("revision", String, primary_key=True),
+    Column("scanner", String, nullable=False, doc="version of the scanner that gave the flags"),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("revision", String, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("end", Integer, primary_key=True),
+    Column("family", String, primary_key=True),
 )
 
 chunks = Table(

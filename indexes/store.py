@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from connectors.documents import Anchor
 from indexes import schema
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
+from indexes.migration import migrate
+from indexes.query import Flag
 
 _BUSY_SECONDS = 10.0
 # SQLite allows 32,766 parameters a statement; a thousand keeps statements cacheable.
@@ -66,10 +68,12 @@ class Access:
 class Store:
     """An open ``store.sqlite``. Use ``Store.open``; close it, or use it as a context manager."""
 
-    def __init__(self, engine: sa.Engine, *, writable: bool) -> None:
+    def __init__(self, engine: sa.Engine, path: Path, *, writable: bool) -> None:
         self.engine = engine
+        self.path = path
         self.writable = writable
         self._single: sa.Connection | None = None
+        self._scanned = False
 
     @classmethod
     def open(cls, path: Path, *, write: bool = False) -> "Store":
@@ -78,7 +82,7 @@ class Store:
         Raises ``StoreTooNew``, ``StoreDamaged``, or with ``write`` ``StoreNotWritable``.
         """
         if write and not path.exists():
-            return cls(_create(path), writable=True)
+            return cls(_create(path), path, writable=True)
         if write and not os.access(path, os.W_OK):
             raise StoreNotWritable(
                 f"cannot write {path.name}",
@@ -100,7 +104,9 @@ class Store:
                 f"a newer ragflow wrote this workspace (schema {found}, this one knows {schema.SCHEMA})",
                 hint="upgrade ragflow, or index into a new folder",
             )
-        return cls(engine, writable=writable)
+        if write and int(found) < schema.SCHEMA:
+            migrate(engine, path, int(found))
+        return cls(engine, path, writable=writable)
 
     def close(self) -> None:
         """Close all connections."""
@@ -211,6 +217,25 @@ class Store:
                 found[row.digest] = tuple(Anchor(*fields) for fields in anchors)
         return found
 
+    def flags(self, revisions: Sequence[str]) -> dict[str, tuple[Flag, ...]]:
+        """Give the flags of these revisions, in order of place; what was never scanned is left out."""
+        if not self.scanned:
+            return {}
+        found: dict[str, list[Flag]] = {}
+        for batch in batches(revisions):
+            for row in self.look().execute(_FLAGS, {"keys": batch}):
+                spans = found.setdefault(row.revision, [])
+                if row.start is not None:
+                    spans.append(Flag(row.start, row.end, row.family))
+        return {revision: tuple(spans) for revision, spans in found.items()}
+
+    @property
+    def scanned(self) -> bool:
+        """Tell whether the store can hold flags: one of an older program cannot, until it is migrated."""
+        if not self._scanned:
+            self._scanned = sa.inspect(self.look()).has_table(schema.scans.name)
+        return self._scanned
+
 
 _VERSIONS = sa.select(
     schema.versions.c.id,
@@ -231,6 +256,12 @@ _VERSIONS_BY_ID = _VERSIONS.where(schema.versions.c.id.in_(_KEYS))
 _TEXTS = sa.select(schema.texts.c.revision, schema.texts.c.text).where(schema.texts.c.revision.in_(_KEYS))
 _LAYOUTS = sa.select(schema.layouts.c.digest, schema.layouts.c.anchors).where(
     schema.layouts.c.digest.in_(_KEYS)
+)
+_FLAGS = (
+    sa.select(schema.scans.c.revision, schema.flags.c.start, schema.flags.c.end, schema.flags.c.family)
+    .outerjoin(schema.flags, schema.flags.c.revision == schema.scans.c.revision)
+    .where(schema.scans.c.revision.in_(_KEYS))
+    .order_by(schema.flags.c.start, schema.flags.c.end, schema.flags.c.family)
 )
 _EPOCH = sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
 

@@ -22,6 +22,7 @@ from indexes.build import Builder, Origin, Target, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
 from indexes.errors import StorageError
+from indexes.flags import flagged, scan_texts
 from indexes.generations import Generations, Manifest
 from indexes.plan import Plan, SourceSpec, list_items, make_plan
 from indexes.report import GateDecision, Parsers, Progress, SourceReport, SyncOptions, SyncReport
@@ -76,6 +77,10 @@ class Sync:
         self._step("restricted")
         reports = {spec.name: self._source(spec) for spec in specs}
         self._step("stored")
+        if scan_texts(
+            self._store, progress=lambda done, all_: self._progress(Progress("scan", None, done, all_))
+        ):
+            self._step("scanned")
         built = self._generation()
         if built.manifest is not None:
             self._collect(built.manifest)
@@ -340,6 +345,7 @@ class Sync:
             chunks=live.chunks if live else 0,
             candidate=built.manifest.id if built.manifest and built.decision else None,
             gate=built.manifest.report if built.manifest and built.decision else None,
+            flagged=flagged(self._store, reports),
         )
 
 

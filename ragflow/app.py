@@ -4,39 +4,36 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from indexes.embedding import Embedder
-from indexes.errors import NoGeneration, StoreNotWritable
+from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.locks import writer_lock
 from indexes.query import Hit, Query, System
 from indexes.store import Store
 from ragflow import identity, parts, upkeep
+from ragflow.answering import Answering, AskOptions
 from ragflow.answers import Answer
-from ragflow.asking import Question
 from ragflow.config import Config, find, load
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
-from ragflow.pipeline import ask
-from ragflow.records import Run, asked, new_id, timestamp
+from ragflow.records import Run, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
-from ragflow.steps import Record
 from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
     from indexes.report import Progress
     from ragflow.doctor import Check
     from ragflow.evaluation import Evaluation
-    from ragflow.reports import IndexReport
+    from ragflow.reports import EstimateReport, IndexReport
+    from ragflow.routing.explaining import RouteReport
 
 __all__ = ["App", "open"]
 
@@ -58,6 +55,7 @@ class App:
         self.workspace = config.workspace
         self._opened_store: Store | None = None
         self._opened_index: EmbeddedIndex | None = None
+        self._opened_answering: Answering | None = None
         self._opened_embedder: Embedder | None = None
 
     def __enter__(self) -> Self:
@@ -72,7 +70,7 @@ class App:
         """Give the generation back and close the store."""
         if self._opened_index is not None:
             self._opened_index.close()
-            self._opened_index = None
+            self._opened_index = self._opened_answering = None
         if self._opened_store is not None:
             self._opened_store.close()
             self._opened_store = None
@@ -108,40 +106,13 @@ class App:
         raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation becomes live
         only when the rules of ``gates`` agree; else it is held, and the ``exit_code`` is 8 or 9.
         """
-        # What only indexing needs is imported here: a cold `ask` is over before it would be loaded.
-        from indexes.sync import Sync
-        from ragflow import sources as sources_of
-        from ragflow.reports import IndexReport
+        # What only indexing needs is imported there: a cold `ask` is over before it would be loaded.
+        from ragflow import indexing
 
-        chosen = self.config.choose(sources)
-        run, began, created = new_id("r"), time.perf_counter(), timestamp()
         judge = upkeep.gating(self.config, self.asker(), self._embedder, progress) if gate else None
-        with self._writing(wait=wait) as store:
-            if not dry_run:
-                self._embedder()  # absent weights are told before anything is read
-            self._runs.expire(self.config.runs.keep_days)
-            options = replace(
-                sources_of.options(self.config, run, cited=self._runs.cited()),
-                dry_run=dry_run,
-                full=full,
-                allow_deletes=allow_deletes,
-                gate=judge(store) if judge else None,
-                settings=upkeep.settings_of(self.config),
-            )
-            parsers = partial(sources_of.parsers, self.config)
-            sync = Sync(store, self._generations, self._embedder, parsers, options, progress=progress)
-            specs = [sources_of.spec(self.config, name) for name in chosen]
-            done = sync.run(specs, configured=tuple(self.config.sources))
-            estimate = round(sync.estimate(done), 1) if dry_run else None
-        spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
-        report = IndexReport(None if dry_run else run, dry_run, done, spent, estimate)
-        if not dry_run:
-            blank = self._new_run("index", created, done.generation)
-            about = {"sources": list(chosen)}
-            self._runs.add(
-                replace(blank, run=run, exit_code=report.exit_code, input=about, output=report.to_json())
-            )
-        return report
+        work = indexing.Work(self.config, self._generations, self._embedder, self._runs, self._new_run)
+        wanted = indexing.Wanted(self.config.choose(sources), dry_run, full, allow_deletes, judge)
+        return indexing.run(work, wanted, lambda: self._writing(wait=wait), progress)
 
     @map_errors()
     def find(
@@ -168,43 +139,51 @@ class App:
         """Give the hits of ``find``."""
         return self.find(question, readers=readers, k=k).hits
 
-    def ask(self, question: str, *, readers: Sequence[str], sources: Sequence[str] | None = None) -> Answer:
-        """Answer from what these readers may read, or say that it cannot be answered."""
+    def ask(
+        self,
+        question: str,
+        *,
+        readers: Sequence[str],
+        sources: Sequence[str] | None = None,
+        thread: str | None = None,
+        tier: str | None = None,
+    ) -> Answer:
+        """Answer from what these readers may read, or say that it cannot be answered.
+
+        ``thread``: the run that this question follows. ``tier``: of the configured models; None leaves
+        it to the route.
+        """
+        options = AskOptions(sources=sources, thread=thread, tier=tier)
         with map_errors():
-            return self.answer(question, asker=self._standing_for(readers), sources=sources)
+            return self.answer(question, asker=self._standing_for(readers), options=options)
 
     @map_errors()
-    def answer(
-        self, question: str, *, asker: Asker, sources: Sequence[str] | None = None, explain: bool = False
-    ) -> Answer:
+    def answer(self, question: str, *, asker: Asker, options: AskOptions = AskOptions()) -> Answer:  # noqa: B008
         """Answer for an asker and record the run; ``run`` is None where it could not be recorded."""
         text = check_question(question)
-        index = self._index()
-        answer = ask(
-            Question(
-                text,
-                asker.actor,
-                frozenset(asker.readers),
-                self._sources(sources, asker.readers),
-                asked_for=bool(sources),
-            ),
-            parts=parts.asking(self.config, index, self._embed),
-            record=(record := Record(new_id("r"))),
-            rules=parts.rules(self.config, explain=explain),
-        )
-        run = asked(
-            answer,
-            actor=asker.principals,
-            steps=record.steps,
-            config_digest=self.config.digest,
-            version=version("ragflow"),
-            hide=self.config.runs.redact,
-        )
-        try:
-            self._runs.add(run)
-        except StoreNotWritable:
-            return replace(answer, run=None)
-        return answer
+        sources = self._sources(options.sources, asker.readers)
+        return self._answering().answer(text, sources, asker, options)
+
+    @map_errors()
+    def route(
+        self,
+        question: str,
+        *,
+        readers: Sequence[str],
+        sources: Sequence[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> "RouteReport":
+        """Say where a question of these readers would go, and why. Nothing is recorded."""
+        text, asker = check_question(question), self._standing_for(readers)
+        options = AskOptions(sources=sources, metadata=metadata or {})
+        return self._answering().route(text, self._sources(sources, asker.readers), asker, options)
+
+    @map_errors()
+    def estimate(self, question: str, *, asker: Asker, options: AskOptions) -> "EstimateReport":
+        """Say what an answer by models would cost at most; none of them is asked."""
+        text = check_question(question)
+        sources = self._sources(options.sources, asker.readers)
+        return self._answering().estimate(text, sources, asker, options)
 
     @map_errors()
     def verify(self, run: str | Mapping[str, Any], *, readers: Sequence[str]) -> Proof:
@@ -355,6 +334,12 @@ class App:
                 raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
             self._opened_store = Store.open(self._store_path)
         return self._opened_store
+
+    def _answering(self) -> Answering:
+        if self._opened_answering is None:
+            workshop = parts.Workshop(self.config, self._index(), self._embed)
+            self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
+        return self._opened_answering
 
     def _index(self) -> EmbeddedIndex:
         if self._opened_index is None:

@@ -72,7 +72,8 @@ class Routed:
     ``sources`` are searched, in the configured order; None: all that may be read. ``by`` is what decided,
     ``because`` says it in a sentence. ``rule`` is the name of the rule that decided, else None. ``reason``
     is set where the question goes nowhere: it is refused without a search. ``scores`` best first; empty
-    where a rule decided. ``tried`` are the rules in order, up to the one that matched.
+    where a rule decided. ``tried`` are the rules in order, up to the one that matched. ``cost_usd``,
+    ``tokens``: what a model took that broke a tie.
     """
 
     sources: tuple[str, ...] | None
@@ -85,6 +86,8 @@ class Routed:
     reason: Reason | None = None
     scores: tuple[SourceScore, ...] = ()
     tried: tuple[Tried, ...] = ()
+    cost_usd: float = 0.0
+    tokens: int = 0
 
 
 class Router(Protocol):

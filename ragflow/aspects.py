@@ -17,12 +17,17 @@ _VERB = (
     r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must|should|shall|will|would|has|have|had"
     r"|isn't|aren't|wasn't|weren't|don't|doesn't|didn't|can't|won't)"
 )
+# After a verb that opens a question; in "the doctor that led it and was criticised" there is none.
+_SUBJECT = (
+    r"(?:it|they|he|she|i|we|you|there|this|that|these|those|the|an?|my|our|your|their|his|her|its|any|some)"
+)
 _JOINT = re.compile(
-    rf"\s*[,;]?\s+(?:and|as\s+well\s+as)\s+(?:also\s+|if\s+so,?\s+|then\s+)?(?=(?:{_ASKING}|{_VERB})\b)",
+    rf"\s*[,;]?\s+(?:and|as\s+well\s+as)\s+(?:also\s+|if\s+so,?\s+|then\s+)?"
+    rf"(?=(?:{_ASKING}\b|{_VERB}\s+{_SUBJECT}\b))",
     re.IGNORECASE,
 )
 _BEGINS = re.compile(
-    rf"(?:(?:and|so|but|ok|okay|well|also|please|hi|hello|then)\b[\s,]*)*(?:(?:{_ASKING}|{_VERB})\b"
+    rf"(?:(?:and|so|but|ok|okay|yes|no|well|also|please|hi|hello|then)\b[\s,]*)*(?:(?:{_ASKING}|{_VERB})\b"
     r"|(?:in|on|at|by|for|to|from|with|under|until|since)\s+(?:what|which|whom|when)\b"
     r"|(?:tell|explain|describe|show|list|give|name)\b)",
     re.IGNORECASE,
@@ -31,6 +36,11 @@ _INVERTED = re.compile(rf"{_ASKING}\s+(?:[\w'-]+\s+){{0,5}}?{_VERB}\b|{_VERB}\s"
 _RELATIVE = re.compile(r"\b(?:who|whom|whose|which|that|where|when)\b", re.IGNORECASE)
 _MAY_RELATE = re.compile(r"(?:who|whom|whose|which|where|when)\b", re.IGNORECASE)
 _ONE_THING = re.compile(r"\b(?:between|both|difference|compare[ds]?|versus|vs)\b", re.IGNORECASE)
+_POINTS = re.compile(
+    r"\b(?:it|its|they|them|their|he|him|his|she|her|hers|this|that|these|those|there|one|ones|such|same)\b",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 _MEASURES = frozenset(analyse("much many long far old often soon big high large"))
 
 
@@ -46,7 +56,7 @@ def aspects(question: str) -> tuple[str, ...]:
     asked = [whole[start:end] for start, end in sentences(whole) if whole[start:end].endswith("?")]
     parts = [part for sentence in asked for part in _split(sentence)] if len(asked) > 1 else _split(whole)
     parts = [_bare(part) for part in parts]
-    if len(asked) > 1 and not all(_stands_alone(part) for part in parts):
+    if len(asked) > 1 and not all(_BEGINS.match(part) and _stands_alone(part) for part in parts):
         return (whole,)
     return tuple(parts) if 1 < len(parts) <= MAX_ASPECTS else (whole,)
 
@@ -79,3 +89,20 @@ def _stands_alone(part: str) -> bool:
 
 def _bare(part: str) -> str:
     return part.strip().rstrip("?.!,; ").strip()
+
+
+def resolved(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the parts as they can be looked up: one that points back is given the words it points to.
+
+    "Who bought it and where is it now?" asks in its second part after what the first one names. Those
+    words are all of the part before that are not in it; a part that points nowhere stays as it is.
+    """
+    whole: list[str] = []
+    for part in parts:
+        if whole and (_POINTS.search(part) or len(set(analyse(part)) - _MEASURES) < MIN_TERMS):
+            known = set(analyse(part))
+            words = [word for word in _WORD.findall(whole[-1]) if set(analyse(word)) - known]
+            whole.append(" ".join([part, *words]))
+        else:
+            whole.append(part)
+    return tuple(whole)

@@ -1,10 +1,11 @@
 """What pydantic found wrong in a configuration, in plain words and with the place it came from."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ragflow.sections import BeirSource, FilesSource, Settings
@@ -22,12 +23,26 @@ def complain(error: ValidationError, data: Mapping[str, Any], origins: Mapping[P
         for details, place in found
         if details["type"] == "extra_forbidden"
     }
+    # A key that is missing because it is misspelt is one mistake, not two; so is a list that counts as
+    # empty because of what is wrong with its entries.
+    entries = {place[:depth] for _, place in found for depth in range(len(place))}
+    return listed(
+        [
+            (place, _words(details, place, data))
+            for details, place in found
+            if (details["type"] != "missing" or place not in misspelt)
+            and (details["type"] != "too_short" or place not in entries)
+        ],
+        origins,
+    )
+
+
+def listed(found: Iterable[tuple[Place, str]], origins: Mapping[Place, str]) -> str:
+    """Return complaints (place, words) behind where they come from, one a line, in the file's order."""
     complaints: dict[str, int] = {}
-    for details, place in found:
-        # A key that is missing because it is misspelt is one mistake, not two.
-        if details["type"] != "missing" or place not in misspelt:
-            origin, line = _origin(place, origins)
-            complaints[f"{origin}: {_words(details, place, data)}"] = line
+    for place, words in found:
+        origin, line = _origin(place, origins)
+        complaints[f"{origin}: {words}"] = line
     ordered = sorted(complaints, key=lambda text: complaints[text])
     more = len(ordered) - _MOST_COMPLAINTS
     return "\n".join(ordered[:_MOST_COMPLAINTS] + ([f"and {more} more"] if more > 0 else []))
@@ -79,7 +94,7 @@ def _words(details: ErrorDetails, place: Place, data: Mapping[str, Any]) -> str:
             # The value is not shown: an address may hold a password.
             words = f"{name} must be null in this version"
         case "too_short":
-            words = f"{name} is empty: name at least one source"
+            words = f"{name} is empty: name at least one {'source' if place == ('sources',) else 'entry'}"
         case "model_type" | "model_attributes_type" | "dict_type" | "union_tag_not_found":
             words = f"{name} must be a section (key: value), not {said(value)}"
         case _:
@@ -130,11 +145,20 @@ def _known_keys(place: Place, data: Mapping[str, Any]) -> tuple[str, ...]:
     if place[:1] == ("sources",):
         return tuple(_SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
     model: type[BaseModel] = Settings
+    named = False
     for step in place:
-        if isinstance(step, int):  # an entry of a list: its section was found with the list's name
+        if named or isinstance(step, int):
+            # An entry of a list, or a name that the file gives: its section was found with the step before.
+            named = False
             continue
-        annotation = model.model_fields[step].annotation
+        annotation = _fields(model)[step].annotation
+        named = get_origin(annotation) is dict
         for section in (annotation, *get_args(annotation)):
             if isinstance(section, type) and issubclass(section, BaseModel):
                 model = section
-    return tuple(model.model_fields)
+    return tuple(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a section by the names that they have in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

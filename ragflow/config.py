@@ -15,10 +15,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ragflow.complaints import complain, near, said
+from ragflow.complaints import complain, listed, near, said
 from ragflow.errors import ConfigError, UnknownSource
 from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
+from ragflow.routing.contradictions import contradictions
 from ragflow.sections import (
     Answer,
     Chunk,
@@ -81,6 +82,10 @@ class Config:
         if _URL.match(path):
             return path
         return os.path.normpath(self.folder / Path(path).expanduser())
+
+    def secret(self, name: str) -> str | None:
+        """Return the value of the environment variable ``name``; None where it is not set, or empty."""
+        return os.environ.get(name) or None
 
     @property
     def model(self) -> str:
@@ -147,6 +152,8 @@ def load(path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str
         settings = Settings.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise ConfigError(complain(error, data, origins)) from error
+    if found := contradictions(settings):
+        raise ConfigError(listed([(one.place, one.words) for one in found], origins))
     canonical = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     sections: dict[str, Any] = {name: getattr(settings, name) for name in Settings.model_fields}

@@ -36,6 +36,7 @@ from ragflow.sections import Settings
 
 if TYPE_CHECKING:
     from evals.proposals import Page
+    from ragflow.route_evaluation import RouteEvaluation
 
 FOLDER = "evals"
 
@@ -230,6 +231,42 @@ class Evaluation:
     def runs(self) -> list[Setup]:
         """Give what was evaluated, newest first."""
         return [setup for setup in self._stored.list() if self._may_see(setup)]
+
+    @map_errors()
+    def routes(
+        self,
+        dataset: Path,
+        *,
+        limit: int | None = None,
+        readers: tuple[str, ...] = (),
+        progress: Callable[[int, int], None] = lambda *_: None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> "RouteEvaluation":
+        """Measure the router alone; nothing is answered or stored. Raises as ``run``."""
+        from ragflow import parts, route_evaluation
+        from ragflow.routing.scores import REACH
+
+        data = sample(load(dataset), fold=None, limit=limit, seed=0)
+        for one in data.notes:
+            note(one)
+        asker = identity.resolve(self._config.identity, identity.login(), as_=readers)
+        forbidden = self._forbidden(data.cases, asker)
+        if forbidden:
+            note(f"{len(forbidden):,} questions are left out: {next(iter(forbidden.values()))}")
+        questions = systems.Remembering(self._embedder)
+        with closing(self._open(lambda: questions, None)) as index:
+            kit = systems.Kit(
+                self._config,
+                index,
+                questions,
+                actor=asker.actor,
+                readers=lambda case: readers_of(case, asker),
+                beir=False,
+            )
+            router = parts.Workshop(self._config, index, questions.embed).parts().router
+            send = route_evaluation.sender(kit, router, seconds=self._config.answer.timeout)
+            asked = [case for case in data.cases if case.id not in forbidden]
+            return route_evaluation.evaluate(asked, send, reach=REACH, progress=progress)
 
     def pages(self, readers: Sequence[str]) -> "Iterator[Page]":
         """Give the documents that these readers may read, by name, to propose questions from."""

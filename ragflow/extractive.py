@@ -1,5 +1,6 @@
 """Answers by sentences of the hits, verbatim: the default answerer, offline, without an LLM."""
 
+import re
 from collections.abc import Sequence
 
 from evals.grounding import Quote
@@ -11,12 +12,18 @@ from ragflow.deadlines import Deadline
 from ragflow.passages import Candidate, Scored
 
 NEAR_BEST = 0.92  # a further sentence must come so near to the best one's score
+FEW = 3  # claims, unless the question asks for a list
+_ASKS_FOR_LIST = re.compile(
+    r"\b(?:list|enumerate|all (?:the|of|our|my)|what are|which are|what (?:kinds|types|sorts|steps|ways)"
+    r"|name (?:the|all|some|\w+ )|examples of|steps)\b",
+    re.IGNORECASE,
+)
 
 
 class ExtractiveAnswerer:
     """Proposes the sentences that answer the question. Satisfies ``asking.Answerer``.
 
-    ``max_claims``: at most so many.
+    ``max_claims``: at most so many where the question asks for a list, else at most three.
     """
 
     name: str | None = None
@@ -26,7 +33,7 @@ class ExtractiveAnswerer:
 
     def draft(
         self,
-        question: str,  # noqa: ARG002 - the evidence was weighed for it
+        question: str,
         found: Found,
         evidence: Evidence,
         *,
@@ -38,7 +45,8 @@ class ExtractiveAnswerer:
         Each claim is one candidate (see ``passages``), word for word, and its own quote; a table row
         cites the table's header too. No evidence: no claims.
         """
-        best = chosen(evidence.ranked, self._max_claims)
+        limit = self._max_claims if _ASKS_FOR_LIST.search(question) else min(FEW, self._max_claims)
+        best = chosen(evidence.ranked, limit)
         claims = tuple(_proposed(each.candidate, found.hits) for each in best)
         return Draft(claims, found.hits, evidence.missing)
 

@@ -48,7 +48,7 @@ def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
     A table row is one candidate, whole; a header without figures is none. What has fewer than five
     content words, and is no sentence of three, is taken together with its neighbour, and a sentence
     that opens a list together with the list. Headings, questions, separators and the torn first
-    sentence of a chunk are none.
+    sentence of a chunk are none, nor is what overlaps a flag of its hit.
     """
     seen: set[str] = set()
     found: list[Candidate] = []
@@ -61,12 +61,19 @@ def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
         spans = [(span, header) for span, header in spans if span not in headers]
         spans += [(span, None) for span in _widened(hit, rows)]
         for (start, end), header in sorted(spans, key=lambda each: each[0]):
+            if any(_flagged(hit, span) for span in ((start, end), header) if span):
+                continue
             text = hit.text[start:end]
             wording = " ".join(text.split()).casefold()
             if wording and wording not in seen:
                 seen.add(wording)
                 found.append(Candidate(number, start, end, text, frozenset(analyse(text)), header))
     return tuple(found)
+
+
+def _flagged(hit: Hit, span: Span) -> bool:
+    start, end = hit.start + span[0], hit.start + span[1]
+    return any(flag.start < end and start < flag.end for flag in hit.flags)
 
 
 def _rows(hit: Hit) -> list[Span]:
@@ -123,7 +130,7 @@ def _is_title(text: str, spans: Sequence[Span], at: int) -> bool:
     """
     start, end = spans[at]
     title = text[start:end]
-    if at + 1 == len(spans) or len(analyse(title)) >= MIN_QUOTE_WORDS or title.endswith((".", "!", ":", ";")):
+    if at + 1 == len(spans) or title.endswith((".", "!", ":", ";")) or len(analyse(title)) >= MIN_QUOTE_WORDS:
         return False
     following = spans[at + 1]
     own_lines = text[end : following[0]].count("\n") == 1 and (start == 0 or text[start - 1] == "\n")

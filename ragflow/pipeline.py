@@ -54,6 +54,7 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
     with record.step("route") as step:
         routed = parts.router.route(question, deadline) if not inspected.blocked else BLOCKED
         step.input, step.output = question.text, {"sources": routed.sources, "by": routed.by}
+        step.cost_usd, step.tokens = routed.cost_usd, routed.tokens
     with record.step("search") as step:
         found = parts.guard.passages(parts.index.search(_query(question, routed, rules.k)))
         step.input, step.output = question.text, {"hits": len(found.hits)}

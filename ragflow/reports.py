@@ -1,11 +1,12 @@
-"""What ``index`` and ``search`` report: values with their JSON objects."""
+"""What ``index``, ``search`` and an estimate report: values with their JSON objects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from indexes.query import Found, Hit
-from ragflow.answers import hit_json
+from ragflow.answers import Reason, Route, hit_json
+from ragflow.models.calls import Estimate
 
 if TYPE_CHECKING:
     from indexes.report import SyncReport
@@ -14,11 +15,15 @@ _HELD_OR_FAILED = 4
 _GATE_SAID_NO = 8
 _GATE_CANNOT_TELL = 9
 _NOTHING_READABLE = 6
+_MOST_FLAGGED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """The object ``ragflow.index/1``. ``estimate_s``: with ``dry_run``, seconds that it would take."""
+    """The object ``ragflow.index/1``. ``estimate_s``: with ``dry_run``, seconds that it would take.
+
+    ``flagged`` lists at most a hundred documents and families; ``flagged_documents`` counts all documents.
+    """
 
     run: str | None
     dry_run: bool
@@ -64,6 +69,11 @@ class IndexReport:
             "unreadable": [
                 {"document": one.item, "reason": one.reason, "hint": one.hint} for one in self.sync.unreadable
             ],
+            "flagged": [
+                {"document": one.document, "family": one.family, "count": one.count}
+                for one in self.sync.flagged[:_MOST_FLAGGED]
+            ],
+            "flagged_documents": len({one.document for one in self.sync.flagged}),
             "documents": self.sync.documents,
             "chunks": self.sync.chunks,
             "estimate_s": self.estimate_s,
@@ -101,4 +111,37 @@ class SearchReport:
             "system": self.system,
             "hits": [hit_json(hit) for hit in self.found.hits],
             "timings_ms": dict(self.timings_ms),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateReport:
+    """The object ``ragflow.estimate/1``: what each model of the route would cost at most, in order.
+
+    ``reason``: why no model would be asked, where the question would be refused first; else None.
+    """
+
+    question: str
+    route: Route
+    models: tuple[Estimate, ...]
+    reason: Reason | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object ``ragflow.estimate/1``; ``usd`` is null where the price is not known."""
+        return {
+            "schema": "ragflow.estimate/1",
+            "question": self.question,
+            "tier": self.route.tier,
+            "prompt": self.route.prompt,
+            "sources": list(self.route.sources),
+            "models": [
+                {
+                    "model": one.model,
+                    "tokens_in": one.tokens_in,
+                    "tokens_out": one.tokens_out,
+                    "usd": one.usd,
+                }
+                for one in self.models
+            ],
+            "reason": self.reason,
         }

@@ -20,7 +20,7 @@ def pattern(written: str) -> SchemaValidator:
     Raises:
         SchemaError: this is no such expression.
     """
-    return SchemaValidator(core_schema.str_schema(pattern=f"(?i:{written})", regex_engine="rust-regex"))
+    return SchemaValidator(core_schema.str_schema(pattern=f"(?i){written}", regex_engine="rust-regex"))
 
 
 def _pattern(value: str) -> str:

@@ -3,7 +3,8 @@
 ``lexical``, ``dense`` and ``hybrid`` are the configured search; on a question file ``hybrid`` answers too,
 by the same pipeline as ``ragflow ask``, without a record of each question. ``bm25`` is rank-bm25 over the
 chunks that the asker may read, each with its document's title: the same tokens as ours, nothing of our
-scoring. ``module:function`` is anybody's function. A conversation's history is not used.
+scoring. ``module:function`` is anybody's function. A question with history is made standalone, for every
+system alike, by the rules of ``ask --thread``.
 
 Depth: rankings reach a thousand documents. The fused ranking ends where fusion does, after at most twice
 ``search.candidates`` chunks, for no deeper one is ever shown to anyone.
@@ -25,12 +26,14 @@ from indexes.query import Hit, Query
 from indexes.query import System as Leg
 from ragflow import functions, parts
 from ragflow.answers import Answer, Citation
-from ragflow.asking import Question
+from ragflow.asking import Question, Routed, Router
 from ragflow.complaints import near
 from ragflow.config import Config
+from ragflow.deadlines import Deadline
 from ragflow.errors import check_question
 from ragflow.pipeline import ask
 from ragflow.records import new_id
+from ragflow.routing.threads import standalone
 from ragflow.steps import Record
 
 DEPTH = 1_000
@@ -105,8 +108,7 @@ class Kit:
 
     def query(self, case: Case, system: Leg, k: int) -> Query:
         """Return a case as a query. Raises ``QuestionError``."""
-        text = check_question(case.question)
-        return Query(text, self.readers(case), tuple(self.config.sources), k, system)
+        return Query(asked(case), self.readers(case), tuple(self.config.sources), k, system)
 
     def ranked(self, found: Places) -> tuple[Ranked, ...]:
         """Return what was found as an evaluation sees it: beyond the first, documents alone, scored 0."""
@@ -121,6 +123,12 @@ class Kit:
     def named(self, document: str) -> str:
         """Return a document's name as the data set has it."""
         return document.partition("/")[2] if self.beir else document
+
+
+def asked(case: Case) -> str:
+    """Return a case's question as it reads without its history. Raises ``QuestionError``."""
+    text = check_question(case.question)
+    return standalone(text, case.history).text if case.history else text
 
 
 def make(name: str, kit: Kit) -> System:
@@ -159,7 +167,7 @@ def answers(name: str, *, beir: bool) -> bool:
 
 def _retrieving(kit: Kit, leg: Leg) -> System:
     def retrieve(case: Case) -> Response:
-        embedded = kit.questions.know(check_question(case.question)) if leg != "lexical" else 0.0
+        embedded = kit.questions.know(asked(case)) if leg != "lexical" else 0.0
         began = time.perf_counter()
         places = _places(kit, case, leg)
         searched = _since(began)
@@ -211,20 +219,70 @@ def _bare_item(document: str) -> Ranked:
 
 
 def _answering(kit: Kit) -> System:
-    working = parts.asking(kit.config, kit.index, kit.questions.embed)
+    workshop = parts.Workshop(kit.config, kit.index, kit.questions.embed)
     rules = parts.rules(kit.config, explain=True)
 
     def answer(case: Case) -> Response:
         query = kit.query(case, "hybrid", DEPTH)
         embedded = kit.questions.know(query.text)
-        record = Record(new_id("r"))
+        record, working = Record(new_id("r")), workshop.parts()
+        noting = _Noting(working.router)
         question = Question(query.text, kit.actor, query.readers, query.sources)
-        given = ask(question, parts=working, record=record, rules=rules)
+        given = ask(question, parts=replace(working, router=noting), record=record, rules=rules)
+        route = _route(kit, query, noting.routed)
         # What was answered from is the head of this: a larger k changes nothing before it.
-        ranking = kit.ranked(_places(kit, case, "hybrid"))
-        return _response(given, record, ranking, _timings(embedded, given.timings_ms))
+        ranking = kit.ranked(_searched(kit, query, noting.routed))
+        return replace(
+            _response(given, record, ranking, _timings(embedded, given.timings_ms)),
+            sources=route.sources,
+            best_source=route.best,
+            searched=route.share,
+            everything=route.everything,
+        )
 
     return answer
+
+
+class _Noting:
+    """A router that remembers where it sent the last question. Satisfies ``asking.Router``."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self.routed: Routed | None = None
+
+    def route(self, question: Question, deadline: Deadline) -> Routed:
+        """Return where the question goes."""
+        self.routed = self._router.route(question, deadline)
+        return self.routed
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A route as an evaluation sees it; all None where there was nothing to choose from."""
+
+    sources: tuple[str, ...] | None = None
+    best: str | None = None
+    share: float | None = None
+    everything: tuple[str, ...] | None = None
+
+
+def _route(kit: Kit, query: Query, routed: Routed | None) -> _Route:
+    there = kit.index.readable(query.readers, query.sources).sources
+    if routed is None or len(there) < 2:
+        return _Route()
+    chosen = there if routed.sources is None else tuple(one for one in routed.sources if one in there)
+    best = routed.scores[0].source if routed.scores else None
+    shown, rest = _deep(lambda k: kit.index.places(replace(query, k=k), texts=0))
+    everything = dict.fromkeys(kit.named(name) for name in [*(one.document for one in shown), *rest])
+    return _Route(chosen, best, len(chosen) / len(there), tuple(everything)[:SHOWN])
+
+
+def _searched(kit: Kit, query: Query, routed: Routed | None) -> Places:
+    """Return what the route found; a question that was sent nowhere, or blocked, finds nothing."""
+    if routed is None or routed.reason is not None:
+        return [], []
+    within = replace(query, sources=routed.sources)
+    return _deep(lambda k: kit.index.places(replace(within, k=k), texts=SHOWN))
 
 
 def _response(
@@ -242,8 +300,6 @@ def _response(
         ),
         citations=tuple(_span(cited, hits) for cited in answer.citations),
         confidence=answer.confidence,
-        # Without a rule that decided, everything readable was searched: that is no route.
-        sources=answer.route.sources if answer.route.rule is not None else None,
         timings_ms=timings,
         cost_usd=sum(step["cost_usd"] for step in record.steps),
         tokens=sum(step["tokens"] for step in record.steps),

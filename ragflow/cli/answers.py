@@ -99,6 +99,20 @@ def _explained(answer: Json, width: int) -> Iterator[str]:
         yield f"  {hit['rank']:>3}  {hit['score']:.3f}  {escape(hit['chunk'])}"
 
 
+def estimated(report: Json) -> Iterator[str]:
+    """Give the lines of an estimate: each model of the tier, what it would take and cost at most."""
+    if report["reason"] is not None:
+        yield f"No model would be asked: {_REASONS[report['reason']]}."
+    elif not report["models"]:
+        yield "No model would be asked: no tier is configured for this question."
+    else:
+        yield f"Tier {escape(report['tier'])}, prompt {escape(report['prompt'])}; one draft at most takes:"
+        for one in report["models"]:
+            usd = "price unknown" if one["usd"] is None else f"${one['usd']:.4f}"
+            yield f"  {escape(one['model'])}  {one['tokens_in']} + {one['tokens_out']} tokens  {usd}"
+        yield "A draft that does not hold is written once more; the next model is asked where one fails."
+
+
 def found(report: Json, width: int) -> Iterator[str]:
     """Give the lines of a search: rank, score, document and place, then a snippet."""
     if not report["hits"]:

@@ -1,13 +1,14 @@
 """``search``, ``ask`` and ``verify``: find passages, answer with proof, prove an answer again."""
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import typer
 
-from ragflow.cli.answers import answered, found, proven
+from ragflow.cli.answers import answered, estimated, found, proven
 from ragflow.cli.frame import Frame, argument, emit, say, warn, width
-from ragflow.cli.options import Json, Question, Readers, Sources, unicode_only
+from ragflow.cli.options import Json, Meta, Question, Readers, Sources, metadata, unicode_only
 
 System = Literal["hybrid", "lexical", "dense"]
 
@@ -40,20 +41,31 @@ def search(  # noqa: PLR0913 - each is a flag of the command line
     with frame.app() as app:
         asker = app.asker(as_ or ())
         report = app.find(text, readers=asker.readers, sources=sources or None, k=k, system=system)
-    if as_json:
-        emit(report.to_json())
-    else:
-        for line in found(report.to_json(), width()):
-            say(line)
+    shown = report.to_json()
+    _print(shown, found(shown, width()), as_json=as_json)
     raise typer.Exit(report.exit_code)
 
 
-def ask(
+def ask(  # noqa: PLR0913 - each is a flag of the command line
     ctx: typer.Context,
     question: Question,
     *,
     as_: Readers = None,
     sources: Sources = None,
+    tier: Annotated[
+        str | None, typer.Option("--tier", metavar="TIER", help="Let the models of this tier answer.")
+    ] = None,
+    fallback: Annotated[
+        bool,
+        typer.Option("--no-fallback", help="Only models may answer: exit 5 where none does."),
+    ] = False,
+    thread: Annotated[
+        str | None, typer.Option("--thread", metavar="RUN", help="The run that this question follows.")
+    ] = None,
+    meta: Meta = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what models would cost at most, and ask none.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what was found, measured and rejected too.")
     ] = False,
@@ -63,23 +75,33 @@ def ask(
 
     The exit code is 6 where the documents that you may read do not answer it.
     """
+    from ragflow.answering import AskOptions
     from ragflow.errors import check_question
 
     frame: Frame = ctx.obj
     text = check_question(argument(question))
+    options = AskOptions(sources or None, explain, tier, not fallback, metadata(meta), thread)
     with frame.app() as app:
-        answer = app.answer(text, asker=app.asker(as_ or ()), sources=sources or None, explain=explain)
+        if estimate:
+            priced = app.estimate(text, asker=app.asker(as_ or ()), options=options).to_json()
+            _print(priced, estimated(priced), as_json=as_json)
+            return
+        answer = app.answer(text, asker=app.asker(as_ or ()), options=options)
     shown = answer.to_json()
     if shown["run"] is None:
         warn("not recorded: the workspace cannot be written")
     for warning in shown["warnings"]:
         warn(warning)
+    _print(shown, answered(shown, width()), as_json=as_json)
+    raise typer.Exit(answer.exit_code)
+
+
+def _print(shown: dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
         emit(shown)
-    else:
-        for line in answered(shown, width()):
-            say(line)
-    raise typer.Exit(answer.exit_code)
+        return
+    for line in lines:
+        say(line)
 
 
 def verify(
@@ -105,11 +127,8 @@ def verify(
     subject: str | dict[str, Any] = _object(argument("-")) if run == "-" else run
     with frame.app() as app:
         proof = app.verify(subject, readers=app.asker(as_ or ()).readers)
-    if as_json:
-        emit(proof.to_json())
-    else:
-        for line in proven(proof.to_json()):
-            say(line)
+    shown = proof.to_json()
+    _print(shown, proven(shown), as_json=as_json)
     raise typer.Exit(proof.exit_code)
 
 

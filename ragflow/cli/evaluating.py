@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragflow.cli import deciding, judging
+from ragflow.cli import attacking, deciding, eval_route, judging
 from ragflow.cli.eval_names import EvalRunId, Metrics, Systems, names, target
 from ragflow.cli.frame import Frame, emit, emit_lines, say, warn, width
 from ragflow.cli.options import Json, JsonLines, Readers, unicode_only
@@ -33,6 +33,8 @@ def add(program: typer.Typer) -> None:
     deciding.add(group)
     group.command("list")(list_runs)
     group.command("show")(show)
+    eval_route.add(group)
+    attacking.add(group)
     program.add_typer(group, name="eval")
 
 

@@ -37,3 +37,27 @@ DocumentId = Annotated[
     str, typer.Argument(metavar="DOCUMENT", callback=unicode_only, help="SOURCE/ITEM, as in sources list.")
 ]
 RunId = Annotated[str, typer.Argument(metavar="RUN", callback=unicode_only, help='A run, or "last".')]
+Meta = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--meta",
+        metavar="KEY=VALUE",
+        callback=unicode_only,
+        help="What rules of routes may know of the question (repeatable).",
+    ),
+]
+
+
+def metadata(pairs: list[str] | None) -> dict[str, str]:
+    """Return the pairs of ``--meta``; the last of a key counts.
+
+    Raises:
+        typer.BadParameter: one has no ``=``, or nothing before it.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise typer.BadParameter(f"write KEY=VALUE, not {pair}", param_hint="--meta")
+        found[key.strip()] = value.strip()
+    return found

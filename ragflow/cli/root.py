@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ragflow.cli import asking, documents, evaluating, indexing, records, setting_up
+from ragflow.cli import asking, documents, evaluating, indexing, records, routing, setting_up
 from ragflow.cli.frame import Frame, broken_pipe
 
 
@@ -41,6 +41,7 @@ def build() -> Any:
     setting_up.add(program)
     indexing.add(program)
     asking.add(program)
+    routing.add(program)
     documents.add(program)
     records.add(program)
     evaluating.add(program)

@@ -9,6 +9,7 @@ from ragflow.terminal import escape, one_line
 Json = Mapping[str, Any]
 _COUNTS = ("added", "updated", "deleted", "moved", "access_changed", "unchanged", "unreadable")
 _SHOWN_UNREADABLE = 20
+_SHOWN_FLAGGED = 5
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
@@ -40,6 +41,7 @@ def indexed(report: Json) -> Iterator[str]:
             if counts["hint"]:
                 yield f"  hint: {escape(counts['hint'])}"
     yield from _unreadable(report["unreadable"])
+    yield from _flagged(report.get("flagged", []), report.get("flagged_documents", 0))
     yield ""
     yield from _live(report)
 
@@ -56,6 +58,20 @@ def _unreadable(entries: Sequence[Json]) -> Iterator[str]:
     if rest:
         sums = ", ".join(f"{count} {escape(reason)}" for reason, count in rest.most_common())
         yield f"  and {rest.total()} more: {sums}"
+
+
+def _flagged(entries: Sequence[Json], documents: int) -> Iterator[str]:
+    if not entries:
+        return
+    names = list(dict.fromkeys(entry["document"] for entry in entries))[:_SHOWN_FLAGGED]
+    hold = "1 document holds" if documents == 1 else f"{documents:,} documents hold"
+    yield ""
+    yield f"{hold} text that reads like orders to a program; it is treated as data:"
+    for name in names:
+        families = ", ".join(f"{one['count']} {one['family']}" for one in entries if one["document"] == name)
+        yield f"  {escape(name)}: {escape(families)}"
+    if documents > len(names):
+        yield f"  and {documents - len(names):,} more (--json names up to a hundred)"
 
 
 def _live(report: Json) -> Iterator[str]:

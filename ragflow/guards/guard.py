@@ -1,24 +1,76 @@
 """The guard that the configuration asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import cached_property
 
-from evals.grounding import Finding
+from evals.grounding import Finding, Quote, place
 from indexes.query import Found, Hit
 from ragflow.asking import Inspected
 from ragflow.cite import Proposed
+from ragflow.guards.output import Wordings, findings
+from ragflow.guards.question import inspect
+from ragflow.model_sections import Guards
+from ragflow.redact import Kind
+
+_GIVES_ORDERS = Finding("unsupported", "its quote is an order to a program, which proves nothing")
+_DEFAULT = Guards()
+_SECRETS: tuple[Kind, ...] = ("secret",)
 
 
 class ConfiguredGuard:
-    """Looks at questions, passages and claims. Satisfies ``asking.Guard``."""
+    """Looks at questions, passages and claims. Satisfies ``asking.Guard``.
 
-    def question(self, text: str) -> Inspected:  # noqa: ARG002 - the protocol's
-        """Return what is wrong with a question."""
-        return Inspected()
+    ``wordings``: the prompts that models are given, of which a claim may repeat nothing. ``redacted``:
+    what is blanked in the records of questions.
+    """
+
+    def __init__(
+        self,
+        guards: Guards = _DEFAULT,
+        *,
+        wordings: Sequence[str] = (),
+        redacted: Collection[Kind] = _SECRETS,
+    ) -> None:
+        self._guards = guards
+        self._texts = tuple(wordings)
+        self._redacted = tuple(redacted)
+
+    def question(self, text: str) -> Inspected:
+        """Block or warn of a question that gives orders, as configured; warn of secrets in it."""
+        return inspect(text, block=self._guards.question == "block", redacted=self._redacted)
 
     def passages(self, found: Found) -> Found:
-        """Return what may be used of what was found."""
+        """Leave out, where so configured, hits of which a part gives orders; the others keep their rank."""
+        if self._guards.retrieved != "exclude":
+            return found
+        kept = tuple(hit for hit in found.hits if not hit.flags)
+        return found if len(kept) == len(found.hits) else replace(found, hits=kept)
+
+    def claim(self, claim: Proposed, passages: Sequence[Hit]) -> tuple[Finding, ...]:
+        """Return what speaks against showing a claim whose quotes all stand in their passages.
+
+        See ``output.findings``. And a quote of which half or more gives orders to a program is no evidence;
+        where less of it does, its citation is shown as flagged.
+        """
+        found = findings(claim.text, [quote.text for quote in claim.quotes], self._wordings)
+        if any(_gives_orders(quote, passages) for quote in claim.quotes):
+            return (*found, _GIVES_ORDERS)
         return found
 
-    def claim(self, claim: Proposed, passages: Sequence[Hit]) -> tuple[Finding, ...]:  # noqa: ARG002
-        """Return what speaks against showing a claim."""
-        return ()
+    @cached_property
+    def _wordings(self) -> Wordings:
+        return Wordings(self._texts)
+
+
+def _gives_orders(quote: Quote, passages: Sequence[Hit]) -> bool:
+    if not 0 <= quote.passage < len(passages) or not passages[quote.passage].flags:
+        return False
+    hit = passages[quote.passage]
+    span = place(quote, hit.text)
+    if span is None:
+        return False
+    start, end = hit.start + span[0], hit.start + span[1]
+    # Flags of several families may lie on the same sentence: it counts once.
+    covered = {at for flag in hit.flags for at in range(max(start, flag.start), min(end, flag.end))}
+    return 2 * len(covered) >= end - start

@@ -1,6 +1,7 @@
 """Prompts are files: wording lives here, rules never do. A prompt is known by name and digest."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,13 @@ class PromptFile:
     name: str
     text: str
     digest: str
+
+
+def texts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Give name and wording of every prompt that is shipped or lies in ``<folder>/prompts/``."""
+    for place in (SHIPPED, folder / "prompts"):
+        for file in sorted(place.glob("*.md")):
+            yield file.name, file.read_bytes().decode(errors="replace")
 
 
 def load(name: str, folder: Path) -> PromptFile:

@@ -47,7 +47,9 @@ def _rules(settings: "Settings") -> Iterator[Contradiction]:
 def _shadow(rule: RouteRule, at: int, earlier: Sequence[RouteRule]) -> Iterator[Contradiction]:
     for other in earlier:
         if covers(other.when, rule.when):
-            words = f'the rule "{rule.name}" can never match: "{other.name}" before it matches whenever it does'
+            words = (
+                f'the rule "{rule.name}" can never match: "{other.name}" before it matches whenever it does'
+            )
             yield Contradiction(("routes", at), words)
             return
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from indexes.analysis import analyse
 
@@ -9,6 +10,7 @@ from indexes.analysis import analyse
 _BETWEEN = re.compile(r"[\s/()\[\]{}<>\"“”„«»‹›–—;:!?¿¡]+|[,.](?!\d)")
 
 
+@lru_cache(maxsize=4_096)
 def terms(text: str) -> tuple[str, ...]:
     """Return the stems of a text in order; a word that the analyser drops stands as it is, in lower case.
 

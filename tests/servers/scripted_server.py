@@ -15,16 +15,20 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
+
+_ENDLESS_HEAD = b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What goes over the line. ``delay``: seconds before the first byte; ``pause``: after each byte.
 
-    ``hang_up``: the connection is closed without a reply. ``choose``: makes the reply from the request.
+    ``hang_up``: the connection is closed without a reply. ``cut``: so many bytes of the body are promised
+    and not sent. ``slow_head``: seconds after each byte of the headers, which never end. ``choose``: makes
+    the reply from the request.
     """
 
     body: bytes = b""
@@ -33,6 +37,8 @@ class Reply:
     delay: float = 0.0
     pause: float = 0.0
     hang_up: bool = False
+    cut: int = 0
+    slow_head: float = 0.0
     choose: "Callable[[dict[str, Any]], Reply] | None" = None
 
 
@@ -100,19 +106,49 @@ def hang_up() -> Reply:
     return Reply(hang_up=True)
 
 
+def half(reply: Reply | None = None) -> Reply:
+    """A reply of which the first half comes, and then the end of the connection."""
+    given = reply or text("only half of this will come")
+    return replace(given, cut=len(given.body) - len(given.body) // 2)
+
+
+def slow_head(pause: float) -> Reply:
+    """Headers that come byte by byte and do not end: no single read takes long, and no reply begins."""
+    return Reply(slow_head=pause)
+
+
+def large(megabytes: float = 1.1) -> Reply:
+    """A completion that is right in every other respect, and too large."""
+    return text("x" * int(megabytes * 1_000_000))
+
+
+def typed(content_type: str, reply: Reply) -> Reply:
+    """A reply under another content type."""
+    return replace(reply, headers={**reply.headers, "Content-Type": content_type})
+
+
+def redirect(url: str, code: int = 307) -> Reply:
+    """A server that wants to be asked elsewhere."""
+    return Reply(b"", code, {"Location": url})
+
+
 def chosen(choose: Callable[[dict[str, Any]], Reply]) -> Reply:
     """A reply made from the request's body."""
     return Reply(choose=choose)
 
 
 class ScriptedServer:
-    """Replies in order, the last one for ever; keeps what was asked (``requests``, ``paths``, ``keys``)."""
+    """Replies in order, the last one for ever; keeps what was asked.
+
+    ``requests`` are bodies; ``paths``, ``keys`` (Authorization) and ``headers`` are those of each.
+    """
 
     def __init__(self, replies: Sequence[Reply] = ()) -> None:
         self.replies = list(replies)
         self.requests: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.keys: list[str | None] = []
+        self.headers: list[dict[str, str]] = []
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -134,13 +170,21 @@ class ScriptedServer:
         self._thread.join()
         self._server.server_close()
 
-    def _next(self, path: str, key: str | None, request: dict[str, Any]) -> Reply:
+    def _next(self, path: str, headers: Mapping[str, str], request: dict[str, Any]) -> Reply:
         with self._lock:
             self.paths.append(path)
-            self.keys.append(key)
+            self.keys.append(headers.get("Authorization"))
+            self.headers.append(dict(headers))
             self.requests.append(request)
             reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return reply.choose(request) if reply.choose else reply
+
+    def _drip(self, line: BinaryIO, body: bytes, pause: float) -> None:
+        for at in range(len(body)):
+            line.write(body[at : at + 1])
+            line.flush()
+            if self._closing.wait(pause):
+                return
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -149,7 +193,7 @@ class ScriptedServer:
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 request = json.loads(self.rfile.read(length) or b"{}")
-                reply = server._next(self.path, self.headers.get("Authorization"), request)
+                reply = server._next(self.path, self.headers, request)
                 with suppress(OSError):  # the client gave up: that is what the test is about
                     self._send(reply)
 
@@ -159,19 +203,18 @@ class ScriptedServer:
                 if reply.hang_up:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
+                if reply.slow_head:
+                    server._drip(self.wfile, _ENDLESS_HEAD, reply.slow_head)
+                    return
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
-                if not reply.pause:
-                    self.wfile.write(reply.body)
+                if reply.pause:
+                    server._drip(self.wfile, reply.body, reply.pause)
                     return
-                for at in range(len(reply.body)):
-                    self.wfile.write(reply.body[at : at + 1])
-                    self.wfile.flush()
-                    if server._closing.wait(reply.pause):
-                        return
+                self.wfile.write(reply.body[: len(reply.body) - reply.cut])
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
                 pass

@@ -1,0 +1,137 @@
+"""What an order to a program looks like: the parts of the scanner's rules. See ``injection``.
+
+A rule sees one sentence at a time, lower case, on one line, look-alike letters brought back to Latin.
+Most orders on a company's pages are for people ("ignore the previous version of this policy", "send the
+form to HR"), so a rule asks for what only a text model is told: to drop its instructions, to change its
+answer, to hide something from its user, to be somebody else. Families follow those of BIPIA
+(arXiv:2312.14197), AgentDojo (arXiv:2406.13352) and Greshake et al. (arXiv:2302.12173).
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+_NO_VERBS = frozenset(
+    """a about above according after again all also although always am among an and another any anyone are as
+    at based be because been before being below besides between both but by can could did do does during each
+    either even ever every everyone everything few for from given had has have having he hence her here his
+    how however i if in instead into is it its last later less lots many may maybe might mine more moreover
+    most much must my near neither never next no nobody none nor not nothing now of off often on once one only
+    or other others our ours out over part per perhaps rather same several shall she should similarly since so
+    some someone something sometimes soon still such than thank thanks that the their theirs them then there
+    therefore these they this those though three through thus to today together too two under unless until
+    upon usually very via was we were what whatever when whenever where whereas whether which while who whom
+    whose why will with within without would yes yet you your yours""".split()
+)
+_VERBS_IN_S = frozenset("focus canvas bias".split())
+_VERBS_IN_ED = frozenset("embed feed need seed shed shred speed wed proceed succeed exceed".split())
+_VERBS_IN_ING = frozenset("bring fling ping ring sing string swing".split())
+
+
+def imperative(word: str) -> bool:
+    """Tell whether a lower-case word that opens a clause may be a verb in its base form. English; rough."""
+    if len(word) < 2 or word in _NO_VERBS or not word.isalpha():
+        return False
+    if word.endswith("s"):
+        return word.endswith("ss") or word in _VERBS_IN_S
+    if word.endswith("ed"):
+        return word in _VERBS_IN_ED
+    if word.endswith("ing"):
+        return word in _VERBS_IN_ING
+    return not word.endswith(("tion", "ment", "ness", "ity"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A family's mark.
+
+    ``words``: one of each group stands in every text that ``pattern`` matches; whole words, or marks, which
+    are what is no word. With ``verb`` the pattern's group of that name must be a verb in the imperative.
+    """
+
+    family: str
+    words: tuple[tuple[str, ...], ...]
+    pattern: str
+    verb: bool = False
+
+    def match(self, sentence: str) -> bool:
+        """Tell whether a folded sentence bears the mark."""
+        pattern = _compiled(self.pattern)
+        if not self.verb:
+            return pattern.search(sentence) is not None
+        return any(imperative(found["verb"]) for found in pattern.finditer(sentence))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # All of them at import would take a third of a second, which every command would pay.
+    return re.compile(pattern)
+
+
+def rule(family: str, words: str, pattern: str, *, verb: bool = False) -> Rule:
+    """Put a rule together; ``words``: groups parted by " & ", the words of a group by blanks."""
+    groups = tuple(tuple(group.split()) for group in words.split(" & "))
+    return Rule(family, groups, pattern, verb)
+
+
+# -- words and phrases that several rules share ------------------------------------------------------
+
+POLITE = (
+    r"(?:please|kindly|now|then|also|first|next|just|simply|always|only|and|so|afterwards?|instead"
+    r"|[a-z]+ly|to proceed"
+    r"|you (?:must|should|shall|will|need to|have to|are to|can|could|may)(?: now| also| only| always)?"
+    r"|(?:i|we) (?:need|want|would like|require|ask|order|command|instruct|urge) you(?: now| all)? to"
+    r"|(?:can|could|would|will) you(?: please)?"
+    r"|(?:make|be) (?:absolutely )?(?:sure|certain)(?: that you| to| you)?"
+    r"|(?:remember|try|proceed|continue|feel free|it is (?:important|necessary|required|crucial)(?:"
+    r" for you)?) to"
+    r"|(?:don't|do not) (?:hesitate|forget)(?: to)?)"
+)
+"""What may stand before the verb of an order."""
+
+ORDER = rf"^[\W_]*(?:\w{{3,12}}[:!]+\s)?(?:{POLITE}[, ]+){{0,3}}"
+"""The beginning of a sentence that is an order; its verb comes next."""
+
+CLAUSE = rf"(?:^|[:;,!?(\"] ?|\band |\bthen |\bonly )[\W_]*(?:\w{{3,12}}[:!]+ )?(?:{POLITE}[, ]+){{0,3}}"
+"""The beginning of a clause that may be an order."""
+
+VERB = (
+    r"(?P<verb>[a-z]+)\b"
+    r"(?! (?:\w+ ){0,2}(?:will|is|are|was|were|has|can|should|must|would|may|might|could)\b)"
+)
+"""An order's verb: no subject, which would have an auxiliary near."""
+
+OUTPUT = (
+    r"(?:answer|response|responses|reply|replies|output|completion|generated (?:text|answer|content))\b"
+    r"(?! (?:times?|rates?|plan|team|prompts?|letter|form|sheet|files?|folder|to (?:the|this|our|my|a)\b"
+    r"|within\b|until\b|no later|at least|by (?!\w+ing\b)|\d))"
+)
+YOUR = r"your (?:own |final |next |entire |whole |full |complete |current |main |first |last |original )?"
+DISGUISE = (
+    r"(?:base ?(?:64|32|16)|emojis?\b|morse|rot-?13|caesar|binary\b|hexadecimal|pig latin|leet ?speak"
+    r"|reverse"
+    r"|backwards|all (?:caps|uppercase|lowercase)|uppercase|ciphers?|anagrams?|pirate|rhym|haiku|riddles?\b"
+    r"|shakespear|ascii art|(?:french|german|spanish|italian|chinese|japanese|russian|arabic"
+    r"|portuguese|dutch"
+    r"|korean|hindi|latin|klingon|greek|polish)\b)"
+)
+MODEL = (
+    r"(?:a\.?i\.?(?: (?:assistant|model|agent|system|bot|chatbot|tool))?|llms?|(?:large )?language models?"
+    r"|chat ?bots?|chatgpt|gpt(?:-?\d\w*)?|claude|gemini|copilot|bard|llama|mistral"
+    r"|(?:virtual|digital|automated|helpful|language) (?:assistant|agent|model)s?)"
+)
+MODEL_WORDS = (
+    "ai a.i llm llms model models chatbot chatbots bot bots chatgpt gpt claude gemini copilot bard llama"
+    " mistral assistant assistants agent agents"
+)
+INSTRUCTIONS = (
+    r"(?:instructions?|prompts?|directives?|commands?|guidelines?|programming|training|restrictions?"
+    r"|constraints?|safety (?:rules?|measures?|filters?|policy|policies)|system message|rules|orders?"
+    r"|messages?|context|conversation|tasks?|requests?|directions)"
+)
+INSTRUCTION_WORDS = (
+    "instruction instructions prompt prompts directive directives command commands guideline guidelines"
+    " programming training restriction restrictions constraint constraints safety rules order orders"
+    " message"
+    " messages context conversation task tasks request requests directions"
+)

@@ -1,0 +1,208 @@
+"""One ask from the caller's words to its record: the thread that it follows, the parts, the run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from evals.cases import Turn
+from indexes.errors import StoreNotWritable
+from indexes.query import Found
+from ragflow import parts, prompts
+from ragflow.answers import Answer, Rejected
+from ragflow.asking import Casting, Draft, Evidence, Lineup, Question, Routed
+from ragflow.casting import estimate
+from ragflow.config import Config
+from ragflow.deadlines import Deadline
+from ragflow.errors import UsageError
+from ragflow.history import History
+from ragflow.identity import Asker
+from ragflow.models.calls import Estimate
+from ragflow.parts import Models, Workshop
+from ragflow.pipeline import ask
+from ragflow.records import asked, new_id
+from ragflow.reports import EstimateReport
+from ragflow.runs import RunStore
+from ragflow.steps import Record
+
+if TYPE_CHECKING:
+    from ragflow.routing.explaining import RouteReport
+    from ragflow.routing.threads import Standalone
+
+MAX_TURNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """How a question is asked.
+
+    ``sources``: those to search; None leaves it to the route. ``tier``: of models; None leaves it to the
+    route. ``fallback``: where no model answers, sentences do. ``metadata``: what rules may look at.
+    ``thread``: the run that this question follows. ``explain``: show what was found, measured, rejected.
+    """
+
+    sources: Sequence[str] | None = None
+    explain: bool = False
+    tier: str | None = None
+    fallback: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    thread: str | None = None
+
+
+class Answering:
+    """Asks the questions of one open workspace, and records them."""
+
+    def __init__(self, config: Config, workshop: Workshop, runs: RunStore, history: History) -> None:
+        self._config = config
+        self._workshop = workshop
+        self._runs = runs
+        self._history = history
+
+    def answer(self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> Answer:
+        """Answer and record; ``run`` is None where it could not be recorded.
+
+        Raises ``NotFound`` (no such thread), ``ConfigError`` (no such tier or prompt), ``NoModel``.
+        """
+        record, models = Record(new_id("r")), Models(self._config)
+        understood = self._understood(text, asker, options, record, models)
+        question = question_of(understood.text if understood else text, sources, asker, options)
+        answer = ask(
+            question,
+            parts=self._workshop.parts(fallback=options.fallback, models=models),
+            record=record,
+            rules=parts.rules(self._config, explain=options.explain),
+        )
+        if understood is not None:
+            standalone = understood.text if understood.changed else None
+            answer = replace(answer, question=text, thread=options.thread, standalone=standalone)
+        run = asked(
+            answer,
+            actor=asker.principals,
+            steps=record.steps,
+            config_digest=self._config.digest,
+            version=version("ragflow"),
+            hide=self._config.runs.redact,
+        )
+        try:
+            self._runs.add(run)
+        except StoreNotWritable:
+            return replace(answer, run=None)
+        return answer
+
+    def estimate(
+        self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions
+    ) -> EstimateReport:
+        """Say what the models of the route would cost at most; none is asked, nothing is recorded."""
+        working = self._workshop.parts(free=True)
+        pricing = Pricing(working.casting)
+        answer = ask(
+            question_of(text, sources, asker, options),
+            parts=replace(working, casting=pricing),
+            record=Record(new_id("r")),
+            rules=parts.rules(self._config, explain=False),
+        )
+        reason = answer.reason if pricing.estimates is None else None
+        return EstimateReport(text, answer.route, pricing.estimates or (), reason)
+
+    def route(self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> "RouteReport":
+        """Say where a question goes, and why; nothing is recorded."""
+        from ragflow.routing.explaining import explain
+
+        question = question_of(text, sources, asker, options)
+        seconds = self._config.answer.timeout
+        return explain(question, parts=self._workshop.parts(), record=Record(new_id("r")), seconds=seconds)
+
+    def _understood(
+        self, text: str, asker: Asker, options: AskOptions, record: Record, models: Models
+    ) -> "Standalone | None":
+        """Return the question as it reads without its thread; None where it follows none."""
+        if options.thread is None:
+            return None
+        return understand(self._config, text, earlier(self._history, options.thread, asker), record, models)
+
+
+class Pricing:
+    """Casts an answerer that says nothing and notes what the models of the route would cost at most.
+
+    Satisfies ``asking.Casting`` and ``asking.Answerer``. ``estimates`` None: it would not come to a draft.
+    """
+
+    name: str | None = None
+
+    def __init__(self, casting: Casting) -> None:
+        self._casting = casting
+        self._lineup = Lineup(())
+        self.estimates: tuple[Estimate, ...] | None = None
+
+    def lineup(self, question: Question, routed: Routed) -> Lineup:
+        """Return this answerer alone, for the tier and prompt of the route."""
+        self._lineup = self._casting.lineup(question, routed)
+        return replace(self._lineup, answerers=(self,))
+
+    def draft(
+        self,
+        question: str,
+        found: Found,
+        evidence: Evidence,
+        *,
+        rejected: Sequence[Rejected] = (),  # noqa: ARG002 - nothing is ever rejected
+        deadline: Deadline,  # noqa: ARG002 - nobody is waited for
+    ) -> Draft:
+        """Return an empty draft."""
+        self.estimates = estimate(self._lineup, question, found, evidence)
+        return Draft((), ())
+
+
+def understand(
+    config: Config, text: str, turns: Sequence[Turn], record: Record, models: Models
+) -> "Standalone":
+    """Return a question as it reads without the turns before it: by rules, or by the router's model."""
+    from ragflow.routing.threads import by_model, standalone  # most questions follow none
+
+    with record.step("understand") as step:
+        step.input = text
+        if config.router.tier is None:
+            found = standalone(text, turns)
+        else:
+            prompt = prompts.load("standalone.md", config.folder)
+            model, deadline = models(config.router.tier)[0], Deadline(config.answer.timeout)
+            hide = partial(parts.masked, parts.hidden_from(model, config))
+            found = by_model(text, turns, model, prompt, deadline, mask=hide)
+        step.output, step.cost_usd, step.tokens = {"changed": found.changed}, found.cost_usd, found.tokens
+    return found
+
+
+def question_of(text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> Question:
+    """Return the question that the pipeline is asked."""
+    return Question(
+        text=text,
+        actor=asker.actor,
+        readers=frozenset(asker.readers),
+        sources=sources,
+        asked_for=bool(options.sources),
+        metadata=options.metadata,
+        tier=options.tier,
+    )
+
+
+def earlier(history: History, run: str, asker: Asker) -> tuple[Turn, ...]:
+    """Return the turns of a thread up to a run, oldest first: questions as they were understood.
+
+    At most ``MAX_TURNS`` questions.
+
+    Raises:
+        NotFound: no such run of the asker, or it cites what the asker may not read now.
+        UsageError: the run is no question.
+    """
+    turns: list[Turn] = []
+    wanted: str | None = run
+    while wanted is not None and len(turns) < 2 * MAX_TURNS:
+        found = history.get(wanted, asker)
+        if found.kind != "ask" or found.output is None:
+            raise UsageError(f"{found.run} is no question that can be followed", hint="ragflow runs list")
+        said = " ".join(claim["text"] for claim in found.output["claims"])
+        understood = found.output.get("standalone") or found.output["question"]
+        turns = [Turn("user", understood), *([Turn("assistant", said)] if said else []), *turns]
+        wanted = found.output.get("thread")
+    return tuple(turns)

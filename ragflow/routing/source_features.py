@@ -1,0 +1,165 @@
+"""What speaks for each source: what a search over all of them found there, and what is configured of it.
+
+Every feature compares sources of one question with each other: what is the same for all of them says
+nothing of which one holds the answer. Only hits and statistics of readable rows come in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.analysis import analyse
+from indexes.embedding import Vectors
+from indexes.query import Found
+
+Floats = NDArray[np.float64]
+
+NAMES = (
+    "nearest",
+    "crowd",
+    "words",
+    "words_3",
+    "fused_3",
+    "first",
+    "description",
+    "description_words",
+    "no_description",
+    "examples",
+    "examples_words",
+    "no_examples",
+    "description:near",
+    "description_words:near",
+    "no_description:near",
+    "examples:near",
+    "examples_words:near",
+    "no_examples:near",
+)
+"""The columns of ``measure``:
+
+- ``nearest``: best cosine, minus the best of all sources (0 and below);
+- ``crowd``: log of the share of the hits, each counted exp(cosine / 0.03): many near ones add up;
+- ``words``, ``words_3``: best BM25, and mean of the best three, as shares of the question's idf, minus
+  the best of all sources;
+- ``fused_3``: mean of the three best fused scores (0 to 1);
+- ``first``: share of the first 30 hits, each discounted by its rank as in nDCG;
+- ``description``: cosine; ``description_words``: share of the question's idf in its words;
+- ``examples``: mean cosine of the three nearest; ``examples_words``: mean overlap of words with the three
+  that share most (Jaccard index, weighted by idf);
+- ``no_description``, ``no_examples``: 1 where none is configured, and the features of it are 0;
+- ``...:near``: the same times how near the best hit is, from -1 (cosine .25 and below) to 1 (.75 and
+  above). Where a passage is close to the question, what is configured of a source counts less.
+"""
+
+_WARMTH = 0.03  # of a cosine: halving or doubling it changed no figure by more than .005
+_BEST = 3
+_FIRST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is configured of a source.
+
+    ``description``: unit vector of shape (d,), None without one; ``words`` are its analysed terms.
+    ``examples``: unit vectors of shape (n, d), n from 0; ``examples_words``: the terms of each.
+    """
+
+    description: Vectors | None = None
+    words: frozenset[str] = frozenset()
+    examples: Vectors | None = None
+    examples_words: tuple[frozenset[str], ...] = ()
+
+
+NOTHING = Profile()
+
+
+def profile(description: str, examples: Sequence[str], vectors: Vectors) -> Profile:
+    """Return the profile of a source from its texts and their vectors: first that of the description.
+
+    An empty description has no vector. ``vectors`` has a row for each text that is left.
+    """
+    first = 1 if description else 0
+    return Profile(
+        vectors[0] if description else None,
+        frozenset(analyse(description)),
+        vectors[first:] if examples else None,
+        tuple(frozenset(analyse(example)) for example in examples),
+    )
+
+
+def measure(found: Found, question: Vectors | None, profiles: Mapping[str, Profile]) -> Floats:
+    """Return the features of each readable source: shape (len(found.sources), len(NAMES)).
+
+    ``question``: its unit vector; None where no readable source has a profile with vectors. A source
+    without a hit is worth the worst of the hits.
+    """
+    features = np.zeros((len(found.sources), len(NAMES)))
+    if found.hits and found.sources:
+        features[:, :6] = _evidence(found)
+    for row, source in enumerate(found.sources):
+        known = profiles.get(source, NOTHING)
+        features[row, 6:9] = _described(known, question, found.idf)
+        features[row, 9:12] = _exemplified(known, question, found.idf)
+    nearest = max((hit.scores.dense or 0.0 for hit in found.hits), default=0.0)
+    features[:, 12:] = features[:, 6:12] * np.clip((nearest - 0.5) / 0.25, -1.0, 1.0)
+    return np.round(features, 6)
+
+
+def _evidence(found: Found) -> Floats:
+    number = {source: at for at, source in enumerate(found.sources)}
+    owner = np.array([number[hit.document.partition("/")[0]] for hit in found.hits])
+    dense = np.array([hit.scores.dense or 0.0 for hit in found.hits])
+    lexical = np.array([hit.scores.lexical or 0.0 for hit in found.hits])
+    fused = np.array([hit.score for hit in found.hits])
+    total = sum(found.idf.values()) or 1.0
+    discount = 1 / np.log2(2 + np.arange(min(_FIRST, len(owner))))
+    votes = np.exp((dense - dense.max()) / _WARMTH)
+    lowest = votes.min()
+    features = np.zeros((len(number), 6))
+    for row in range(len(number)):
+        mine = owner == row
+        near = dense[mine] if mine.any() else dense[dense.argmin()][None]
+        features[row] = (
+            near.max() - dense.max(),
+            np.log(max(float(votes[mine].sum()), float(lowest)) / float(votes.sum())),
+            (_best(lexical[mine], 1) - lexical.max()) / total,
+            (_best(lexical[mine], _BEST) - _best(lexical, _BEST)) / total,
+            _best(fused[mine], _BEST),
+            float(discount[mine[:_FIRST]].sum() / discount.sum()),
+        )
+    return features
+
+
+def _best(scores: Floats, count: int) -> float:
+    """Return the mean of the best ``count``; what is missing of them counts 0."""
+    return float(np.sort(scores)[-count:].sum()) / count
+
+
+def _described(
+    known: Profile, question: Vectors | None, idf: Mapping[str, float]
+) -> tuple[float, float, float]:
+    if known.description is None or question is None:
+        return 0.0, 0.0, 1.0
+    total = sum(idf.values())
+    shared = sum(weight for term, weight in idf.items() if term in known.words)
+    return float(known.description @ question), shared / total if total else 0.0, 0.0
+
+
+def _exemplified(
+    known: Profile, question: Vectors | None, idf: Mapping[str, float]
+) -> tuple[float, float, float]:
+    if known.examples is None or question is None:
+        return 0.0, 0.0, 1.0
+    cosines = np.sort(known.examples @ question)[-_BEST:]
+    overlaps = sorted(_overlap(words, idf) for words in known.examples_words)[-_BEST:]
+    return float(cosines.mean()), sum(overlaps) / len(overlaps), 0.0
+
+
+def _overlap(words: frozenset[str], idf: Mapping[str, float]) -> float:
+    """Return the weight of shared terms over that of all; a term that the question lacks weighs the mean."""
+    total = sum(idf.values())
+    if not total:
+        return 0.0
+    shared = [term for term in idf if term in words]
+    return sum(idf[term] for term in shared) / (total + (len(words) - len(shared)) * total / len(idf))
