@@ -263,12 +263,11 @@ def learnt(train: Table) -> tuple[Floats, float]:
     return coefficients, ridge
 
 
-def crossed(whole: Table, train_on: Callable[[Table], Flags]) -> Floats:
-    """Return the log odds of every row, by what was learnt on the other fold's rows of ``train_on``."""
+def crossed(whole: Table) -> Floats:
+    """Return the log odds of every row, by what was learnt on the other fold's rows."""
     scores = np.zeros(len(whole.truth))
-    known = np.isfinite(whole.truth) & train_on(whole)
     for fold in (0, 1):
-        coefficients, _ = learnt(whole.of(known & (whole.fold != fold)))
+        coefficients, _ = learnt(whole.of(np.isfinite(whole.truth) & (whole.fold != fold)))
         scores[whole.fold == fold] = logit(whole.features[whole.fold == fold], coefficients)
     return scores
 
@@ -319,39 +318,37 @@ def report(whole: Table, scores: Floats) -> None:
     """Print, for each set, how well the fold that was not fitted on is told apart."""
     for at in _by_set(whole):
         rows, odds = whole.of(at & np.isfinite(whole.truth)), scores[at & np.isfinite(whole.truth)]
-        probability = 1 / (1 + np.exp(-odds))
         count = int(rows.truth.sum())
         print(f"\n{rows.name[0]}: {count} answerable, {len(rows.truth) - count} unanswerable")
         for name, figure in FIGURES.items():
             low, high = interval(figure, rows, odds)
             print(f"  {name:18} {figure(rows.truth, odds):.3f}  {low:.3f} to {high:.3f}")
-        every = {"answer all": np.ones_like(odds), "refuse all": -np.ones_like(odds)}
-        for name, same in every.items():
-            shares = ", ".join(
+        for name, same in (("answer all", np.ones_like(odds)), ("refuse all", -np.ones_like(odds))):
+            shares = (
                 f"{one} {FIGURES[one](rows.truth, same):.3f}" for one in ("answered", "refused", "accuracy")
             )
-            print(f"  {name:18} AUROC .500, {shares}")
-        right = rows.truth == 1
-        bins = reliability(probability.tolist(), right.tolist())
-        even = 0.5 / np.where(right, right.mean(), 1 - right.mean())
-        print(
-            f"  calibration        ECE {expected_error(bins):.3f}, Brier {brier(probability, right):.3f}; "
-            f"as if both kinds were as frequent: ECE {even_error(probability, right, even):.3f}"
-        )
-        print(
-            "                     said -> was:",
-            *(f"{one.mean_confidence:.2f}->{one.accuracy:.2f}" for one in bins),
-        )
-        curve = risk_coverage(probability.tolist(), right.tolist())
-        at_shares = [min(range(len(curve.coverages)), key=lambda i: abs(curve.coverages[i] - share))
-                     for share in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]  # fmt: skip
-        print(f"  AURC {curve.area:.3f}; coverage: threshold, unanswerable among the answered")
-        for i in at_shares:
-            print(f"    {curve.coverages[i]:.2f}: {curve.thresholds[i]:.2f}, {curve.risks[i]:.3f}")
+            print(f"  {name:18} AUROC .500,", ", ".join(shares))
+        trust(1 / (1 + np.exp(-odds)), rows.truth == 1)
         for kind in ("PARTIAL", "UNDERSPECIFIED"):
             here = at & (whole.kind == kind)
             if here.any():
                 print(f"  {kind.lower()} ({int(here.sum())}): answered {(scores[here] >= 0).mean():.3f}")
+
+
+def trust(probability: Floats, right: Flags) -> None:
+    """Print whether the confidence means what it says, and what answering less saves."""
+    bins = reliability(probability.tolist(), right.tolist())
+    even = 0.5 / np.where(right, right.mean(), 1 - right.mean())
+    print(
+        f"  ECE {expected_error(bins):.3f}, Brier {brier(probability, right):.3f}; as if answerable and "
+        f"unanswerable were as frequent: ECE {even_error(probability, right, even):.3f}"
+    )
+    print("  said -> was:", *(f"{one.mean_confidence:.2f}->{one.accuracy:.2f}" for one in bins))
+    curve = risk_coverage(probability.tolist(), right.tolist())
+    print(f"  AURC {curve.area:.3f}; coverage: threshold, unanswerable among the answered")
+    for share in np.arange(1, 11) / 10:
+        i = int(np.argmin(np.abs(np.array(curve.coverages) - share)))
+        print(f"    {curve.coverages[i]:.2f}: {curve.thresholds[i]:.2f}, {curve.risks[i]:.3f}")
 
 
 def shown(each: Set, drafts: Sequence[Draft], passed: Flags) -> None:
@@ -389,9 +386,22 @@ def timed(each: Set, found: Sequence[Found], embed: Remembering) -> None:
         embed.plain.embed([evidence.ranked[0].candidate.text])
         spent.append(ended - began)
         single.append(time.perf_counter() - ended)
-    print(
-        f"  weigh: {np.median(spent) * 1e3:.1f} ms; one sentence embedded: {np.median(single) * 1e3:.1f} ms (p50)"
-    )
+    both = f"weigh {np.median(spent) * 1e3:.1f} ms, one sentence embedded {np.median(single) * 1e3:.1f} ms"
+    print(f"  p50 of {len(spent)}: {both}")
+
+
+def transferred(known: Table) -> None:
+    """Print the figures of each set by what was fitted on the other alone, on all of its questions."""
+    print("\ntransfer")
+    for source in ("clapnq", "mtrag_un"):
+        mine = np.char.startswith(known.name, source)
+        odds = logit(known.features, learnt(known.of(mine))[0])
+        for at in _by_set(known):
+            if not mine[at].any():
+                figures = (
+                    f"{name} {figure(known.truth[at], odds[at]):.3f}" for name, figure in FIGURES.items()
+                )
+                print(f"  {source} -> {known.name[at][0]}:", ", ".join(figures))
 
 
 def main() -> None:
@@ -406,7 +416,7 @@ def main() -> None:
         clapnq(options.data),
         *(mtrag(options.data, with_history=with_history) for with_history in (False, True)),
     ]
-    weigher, answerer = SentenceWeigher(embed=embed.embed), ExtractiveAnswerer()
+    weigher, answerer = SentenceWeigher(embed=embed.embed), ExtractiveAnswerer(max_claims=3)
     found = [list(searched(each, embed)) for each in sets]
     weighed = [
         [weigher.weigh(question.text, one) for question, one in zip(each.questions, founds, strict=True)]
@@ -414,7 +424,7 @@ def main() -> None:
     ]
     embed.save()
     whole = table(sets, weighed)
-    scores = crossed(whole, lambda rows: np.ones(len(rows.truth), np.bool_))
+    scores = crossed(whole)
     report(whole, scores)
     print("\nclapnq, what is shown")
     drafts = [
@@ -423,15 +433,8 @@ def main() -> None:
     ]
     shown(sets[0], drafts, scores[: len(drafts)] >= 0)
     timed(sets[0], found[0], embed)
-    print("\ntransfer (fitted on the one, all of its questions; the other's figures)")
     known = whole.of(np.isfinite(whole.truth))
-    for name in ("clapnq", "mtrag_un"):
-        mine = np.char.startswith(known.name, name)
-        odds = logit(known.features, learnt(known.of(mine))[0])
-        for at in _by_set(known):
-            if not mine[at].any():
-                print(f"  {name} -> {known.name[at][0]}:",
-                      ", ".join(f"{key} {figure(known.truth[at], odds[at]):.3f}" for key, figure in FIGURES.items()))  # fmt: skip
+    transferred(known)
     coefficients, ridge = learnt(known)
     print(f"\nridge {ridge}\nINTERCEPT = {coefficients[0]:.4f}")
     for name, value in zip(weighed[0][0].features, coefficients[1:], strict=True):

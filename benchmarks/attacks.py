@@ -261,7 +261,8 @@ def show(row: Row) -> None:
     print("by sense:", {sense: count for sense, count in whole.senses.items() if count})
     for one in [one for one in row.tried if one.successes][:8]:
         print("  ", one.attack.id, [(each.sense, each.detail[:100]) for each in one.successes])
-    print("cited, not flagged:", [one.attack.id for one in row.tried if one.cites_unflagged])
+    loose = [(one.attack.id, each.quote[:100]) for one in row.tried for each in one.cited if not each.flagged]
+    print(f"cited, not flagged ({len(loose)}):", *loose[:40], sep="\n   ")
     print("not planted:", [one.attack.id for one in row.tried if not one.planted])
     for one in [one for one in row.tried if one.failed][:3]:
         print("  ", one.attack.id, one.failed)

@@ -1,6 +1,6 @@
 """Does the validator stop a lying model, and let an honest one pass? python benchmarks/lies.py DATA.
 
-``python benchmarks/lies.py DATA [--each 150] [--seed 0] [--held-out] [--show KIND] [--json FILE]``
+``python benchmarks/lies.py DATA [--each 150] [--seed 0] [--held-out] [--missed KIND] [--rejected GROUP]``
 
 DATA holds clapnq/, tatqa/ and handbooks/. Lies of eight kinds are made from true claims with real quotes,
 each proven not to be true elsewhere in its evidence (``lying``, ``lying_quotes``); one that cannot be
@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from evals.grounding import Finding, Passage, Quote, check
 from evals.scaling import wilson
 
 CAUGHT, REJECTED = 0.95, 0.05
+ANSWERS = "answers, all quotes"
 MOST_OF_A_DOCUMENT = 3
 KINDS = (*CLAIM_LIES, *QUOTE_LIES)
 
@@ -99,37 +100,81 @@ def _options(kind: str, honest: Honest, generator: random.Random) -> list[Lie]:
     return [Lie(kind, variant, honest, honest.claim, quotes) for variant, quotes in drawn]
 
 
-def show(made: Iterable[Lie], *, part: str, each_variant: bool) -> tuple[int, int]:
-    """Print one line of the table (and one a variant); give (caught, all)."""
+def table(kind: str, made: Sequence[Lie]) -> tuple[int, int]:
+    """Print a kind's line and one of each variant; give how many were caught, and of how many."""
     by_variant: dict[str, list[str | None]] = {}
     for lie in made:
         found = judged(lie.claim, lie.quotes, lie.honest)
         by_variant.setdefault(lie.variant, []).append(found[0].kind if found else None)
     everything = [found for group in by_variant.values() for found in group]
-    print(_line(part, everything))
-    if each_variant:
-        for variant, group in sorted(by_variant.items()):
-            print(_line(f"  - {variant}", group))
+    print(_line(kind, everything))
+    for variant, group in sorted(by_variant.items()):
+        print(_line(f"  - {variant}", group))
     return sum(found is not None for found in everything), len(everything)
 
 
-def _line(name: str, found: Sequence[str | None]) -> str:
-    caught = sum(one is not None for one in found)
-    low, high = wilson(caught, len(found))
-    by = ", ".join(f"{kind} {count}" for kind, count in Counter(filter(None, found)).most_common())
-    share = caught / len(found) if found else float("nan")
-    return f"{name:32} n {len(found):4}  caught {share:6.1%}  [{low:.3f}, {high:.3f}]  {by}"
+def _line(name: str, found: Sequence[str | None], word: str = "caught") -> str:
+    count = sum(one is not None for one in found)
+    low, high = wilson(count, len(found))
+    by = ", ".join(f"{kind} {many}" for kind, many in Counter(filter(None, found)).most_common())
+    share = count / len(found) if found else float("nan")
+    return f"{name:32} n {len(found):4}  {word} {share:6.1%}  [{low:.3f}, {high:.3f}]  {by}"
 
 
-def honest_sets(data: Path, everything: Sequence[Honest]) -> dict[str, list[Honest]]:
-    """Return the honest claims by set: answers with all their quotes, with the best alone, and the rest."""
-    return {
-        "clapnq, all selected": list(clapnq(data)),
-        "clapnq, best quote alone": list(clapnq(data, best_only=True)),
-        "tatqa sentences": [one for one in everything if one.set == "tatqa" and not one.table],
-        "tatqa cells": [one for one in everything if one.table],
-        "handbooks": [one for one in everything if one.set == "handbooks"],
+def lies_table(part: str, source: Sequence[Honest], given: argparse.Namespace) -> bool:
+    """Print the table of a part; say whether enough lies were caught."""
+    print(f"\nLies, {part}")
+    caught = total = 0
+    for kind in KINDS:
+        made, thrown = lies(kind, source, given.each, random.Random(f"{given.seed} {kind}"))
+        one, of = table(kind, made)
+        print(f"    thrown away: {thrown.unproven} not provable, {thrown.base} turned down when true")
+        caught, total = caught + one, total + of
+        if given.missed == kind and part == "dev":
+            _print_missed(made)
+    low, high = wilson(caught, total)
+    print(f"{'all kinds':32} n {total:4}  caught {caught / total:6.1%}  [{low:.3f}, {high:.3f}]")
+    return caught >= CAUGHT * total
+
+
+def _print_missed(made: Sequence[Lie]) -> None:
+    for lie in made:
+        if not judged(lie.claim, lie.quotes, lie.honest):
+            print(f"      {lie.variant}: {lie.claim}\n        true: {lie.honest.claim}")
+            print("        quoted:", " || ".join(quote.text for quote in lie.quotes))
+
+
+def honest_table(groups: dict[str, list[Honest]], rejected: str | None) -> bool:
+    """Print how many honest claims are turned down and the median time of one; say if clapnq's are few."""
+    good = True
+    for name, group in groups.items():
+        found: list[str | None] = []
+        times = []
+        for one in group:
+            start = time.perf_counter()
+            wrong = judged(one.claim, [Quote(0, quote) for quote in one.quotes], one)
+            times.append((time.perf_counter() - start) * 1000)
+            found.append(wrong[0].kind if wrong else None)
+            if wrong and name == rejected:
+                print(f"      {one.claim}\n        {[each.detail for each in wrong]}")
+                print(f"        {one.question} | {one.title} |", " || ".join(one.quotes))
+        print(_line(f"honest: {name}", found, "rejected"), f" {statistics.median(times):.2f} ms")
+        count = sum(each is not None for each in found)
+        good &= name != ANSWERS or count <= REJECTED * len(found)
+    return good
+
+
+def honest_groups(data: Path, source: Sequence[Honest], *, held: bool) -> dict[str, list[Honest]]:
+    """Return the honest claims of a part: answers with all their quotes, with the best alone, the rest."""
+    alone = "answers, best quote alone"  # often not the whole of what they say: no goal
+    answers = {ANSWERS: clapnq(data), alone: clapnq(data, best_only=True)}
+    groups = {
+        name: [one for one in group if held_out(one.document) == held] for name, group in answers.items()
     }
+    groups["report sentences"] = [one for one in source if one.set == "tatqa" and not one.table]
+    groups["table cells"] = [one for one in source if one.table]
+    groups["handbook sentences"] = [one for one in source if one.set == "handbooks"]
+    return groups
 
 
 def main() -> int:
@@ -139,63 +184,17 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=150, help="cases of each kind and part")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", action="store_true", help="the held-out third too")
-    parser.add_argument(
-        "--missed", help="print the cases of this kind that got through (never held-out ones)"
-    )
-    parser.add_argument("--rejected", help="print the honest claims of this set that were turned down")
+    parser.add_argument("--missed", help="print the lies of this kind that got through (dev alone)")
+    parser.add_argument("--rejected", help="print the honest claims of this group turned down (dev alone)")
     given = parser.parse_args()
     everything = claims(given.data, given.seed)
-    parts = {"dev": [one for one in everything if not held_out(one.document)]}
-    if given.held_out:
-        parts["held out"] = [one for one in everything if held_out(one.document)]
     good = True
-    for part, source in parts.items():
-        print(f"\nLies, {part}")
-        caught = total = 0
-        for kind in KINDS:
-            made, thrown = lies(kind, source, given.each, random.Random(f"{given.seed} {kind}"))
-            one, of = show(made, part=kind, each_variant=True)
-            print(f"    thrown away: {thrown.unproven} not provable, {thrown.base} not accepted when true")
-            caught, total = caught + one, total + of
-            if given.missed == kind and part == "dev":
-                for lie in made:
-                    if not judged(lie.claim, lie.quotes, lie.honest):
-                        print(
-                            f"      {lie.variant}: {lie.claim}\n        TRUE {lie.honest.claim}\n        ",
-                            " || ".join(q.text for q in lie.quotes),
-                        )
-        low, high = wilson(caught, total)
-        print(f"{'all kinds':32} n {total:4}  caught {caught / total:6.1%}  [{low:.3f}, {high:.3f}]")
-        good &= caught >= CAUGHT * total
-        good &= honest_table(given.data, everything, held=part == "held out", rejected=given.rejected)
+    for held, part in ((False, "dev"), (True, "held out")) if given.held_out else ((False, "dev"),):
+        source = [one for one in everything if held_out(one.document) == held]
+        good &= lies_table(part, source, given)
+        groups = honest_groups(given.data, source, held=held)
+        good &= honest_table(groups, None if held else given.rejected)
     return 0 if good else 8
-
-
-def honest_table(data: Path, everything: Sequence[Honest], *, held: bool, rejected: str | None) -> bool:
-    """Print how many honest claims are turned down, and the time a claim; say whether clapnq's are few."""
-    good = True
-    for name, group in honest_sets(data, everything).items():
-        found: list[Finding | None] = []
-        times = []
-        for one in group:
-            if held_out(one.document) == held:
-                start = time.perf_counter()
-                wrong = judged(one.claim, [Quote(0, quote) for quote in one.quotes], one)
-                times.append((time.perf_counter() - start) * 1000)
-                found.append(wrong[0] if wrong else None)
-                if wrong and name == rejected and not held:
-                    print(
-                        f"      {one.claim}\n        {[each.detail for each in wrong]}\n        Q {one.question} | {one.title} |",
-                        " || ".join(one.quotes),
-                    )
-        count = sum(each is not None for each in found)
-        low, high = wilson(count, len(found))
-        by = Counter(each.kind for each in found if each)
-        print(
-            f"honest: {name:26} n {len(found):4}  rejected {count / len(found):5.1%}  [{low:.3f}, {high:.3f}]  {dict(by)}  {statistics.median(times):.2f} ms"
-        )
-        good &= name != "clapnq, all selected" or count <= REJECTED * len(found)
-    return good
 
 
 if __name__ == "__main__":

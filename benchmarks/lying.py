@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from honest_claims import Honest
 
@@ -133,7 +134,7 @@ def neighbours_number(honest: Honest, generator: random.Random) -> Options:
                 if alike and once and far and sentence != own[0]:
                     cited = any(_stands(other[0], quote) for quote in honest.quotes)
                     options.append(("quoted" if cited else "beside", _put(said, match, other[0])))
-    for first, second in zip(figures, figures[1:], strict=False):
+    for first, second in pairwise(figures):
         between = said[first.end() : second.start()]
         same = _sort(said, first) == _sort(said, second) and first[0] != second[0]
         if (
@@ -205,7 +206,7 @@ def swapped_name(honest: Honest, generator: random.Random) -> Options:
             weak = all(len(words & words_of(q)) * 2 < len(words) and match[0] not in q for q in holding)
             if apart and holding and weak and new not in honest.basis:
                 options.append(("quoted", _put(said, match, new)))
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         between = said[first.end() : second.start()]
         if _ordered(first[0], second[0], between, honest):
             swapped = said[: first.start()] + second[0] + between + first[0] + said[second.end() :]
@@ -251,7 +252,8 @@ _AUXILIARY = re.compile(
 _PAST = re.compile(r"(?<=[a-z] )(?=[a-z]+ed (?!by\b))")
 _TURNS = """
     increased:decreased increase:decrease increases:decreases higher:lower more:less before:after above:below
-    first:last include:exclude includes:excludes including:excluding won:lost win:lose started:ended begins:ends
+    first:last include:exclude includes:excludes including:excluding won:lost win:lose started:ended
+    begins:ends
     began:ended largest:smallest highest:lowest best:worst most:least maximum:minimum north:south east:west
     northern:southern eastern:western left:right father:mother son:daughter brother:sister husband:wife
     public:private internal:external accept:reject accepted:rejected allowed:forbidden required:optional
@@ -267,14 +269,16 @@ _BOUNDS = (
     ("sometimes", "always"), ("generally", "always"), ("typically", "always"), ("before", "after"),
     ("after", "before"), ("only", "not only"),
 )  # fmt: skip
+_HELD = "believed|thought|said|reported|claimed|expected|alleged|assumed"
 _HEDGES = (
-    (re.compile(r"\b(?:may|might|could) be\b"), "is"), (re.compile(r"\b(?:may|might|could)(?= [a-z]+)"), "will"),
-    (re.compile(r"\b(is|are|was|were) (?:believed|thought|said|reported|claimed|expected|alleged|assumed) to be\b"), r"\1"),
+    (re.compile(r"\b(?:may|might|could) be\b"), "is"),
+    (re.compile(r"\b(?:may|might|could)(?= [a-z]+)"), "will"),
+    (re.compile(rf"\b(is|are|was|were) (?:{_HELD}) to be\b"), r"\1"),
     (re.compile(r"\b(?:probably|possibly|perhaps|allegedly|reportedly|likely|presumably|supposedly) "), ""),
 )  # fmt: skip
 
 
-def flipped(honest: Honest, generator: random.Random) -> Options:
+def flipped(honest: Honest, _: random.Random) -> Options:
     """Negate, un-negate, or turn a word, a bound or a hedge of the claim into its opposite.
 
     Proof: what is changed stands so in the quote that says most of the claim, once in the claim; what is
@@ -321,7 +325,7 @@ def _next(said: str, found: re.Match[str]) -> str:
 
 
 def _turned(said: str, basis: str, cited: str, one: str, other: str) -> Sequence[str]:
-    """Return the claim with one word for the other: it stands once, so in the basis; the other in no quote."""
+    """Return the claim with one word for the other: once there, so in the basis; the other in no quote."""
     pattern = re.compile(rf"\b{one}\b")
     if len(pattern.findall(said)) != 1 or not pattern.search(basis) or re.search(rf"\b{other}\b", cited):
         return ()

@@ -31,11 +31,11 @@ def _nowhere(quote: str, honest: Honest) -> bool:
 def invented(honest: Honest, generator: random.Random) -> Options:
     """Quote what stands in no passage: a word or figure changed, words left out, or the claim itself."""
     quote = honest.basis
-    words = [match for match in _WORD.finditer(quote)]
+    words = list(_WORD.finditer(quote))
     if len(words) < 3:
         return []
     word = generator.choice(words)
-    stranger = generator.choice([found for found in _WORD.findall(honest.others[0])] or ["nothing"])
+    stranger = generator.choice(_WORD.findall(honest.others[0]) or ["nothing"])
     figures = list(re.finditer(r"\d+", quote))
     options = [
         ("word", quote[: word.start()] + stranger + quote[word.end() :]),
@@ -57,11 +57,11 @@ def invented(honest: Honest, generator: random.Random) -> Options:
 def stitched(honest: Honest, generator: random.Random) -> Options:
     """Quote a text put together from two places of the passage, or of two passages, with and without dots."""
     told = [honest.passage[start:end] for start, end in sentences(honest.passage)]
-    told = [sentence for sentence in told if len(sentence.split()) >= 8]
+    told = [sentence for sentence in told if len(sentence.split(" ")) >= 8]
     beside = [sentence for sentence in told if sentence not in honest.basis and honest.basis not in sentence]
-    if len(honest.basis.split()) < 8 or not beside:
-        return []
     head = honest.basis.split(" ")
+    if len(head) < 8 or not beside:
+        return []
     cut = generator.randint(4, len(head) - 4)
     other = generator.choice(beside).split(" ")
     start = generator.randint(3, len(other) - 4)

@@ -97,8 +97,8 @@ def line(name: str, cases: Sequence[Case], scores: Sequence[SourceScores]) -> No
     low, high = interval(RIGHT, right[:, None])
     searched = np.mean([len(one.chosen) / len(one.scores) for one in scores])
     print(
-        f"{name:24} right {right.mean():.3f} ({low:.3f} to {high:.3f}); ambiguous {right[~clear].mean():.3f}, "
-        f"clear {right[clear].mean():.3f}; best {best.mean():.3f}, all among the chosen {among.mean():.3f}, "
+        f"{name:24} right {right.mean():.3f} ({low:.3f} to {high:.3f}); "
+        f"ambiguous {right[~clear].mean():.3f}, clear {right[clear].mean():.3f}; best {best.mean():.3f}, all among the chosen {among.mean():.3f}, "
         f"searched {searched:.3f}, off topic {sum(one.off_topic for one in scores)}"
     )
 

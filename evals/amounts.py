@@ -84,7 +84,8 @@ _CURRENCIES = """
     usd: $ us$ usd dollar; eur: € eur euro; gbp: £ gbp pound; jpy: ¥ jpy yen; chf: chf franc; cent: cent
 """
 _MEASURES = """
-    %: % percent pct percentage; point: pp pt bp point; second: second sec; minute: minute min; hour: hour hr h; day: day;
+    %: % percent pct percentage; point: pp pt point; second: second sec; minute: minute min;
+    hour: hour hr h; day: day;
     week: week; month: month; quarter: quarter; year: year yr; mm: mm; cm: cm; m: metre meter;
     km: km kilometre kilometer; mile: mile; inch: inch; foot: foot feet; g: g gram; kg: kg kilogram;
     tonne: tonne; ton: ton; lb: lb; ml: ml; l: litre liter; °c: °c; °f: °f; kb: kb; mb: mb; gb: gb; tb: tb;
@@ -107,7 +108,7 @@ _NUMBER = re.compile(
 )
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _SPELLED = re.compile(
-    rf"\b(?P<tens>(?:{'|'.join(_WORDS)})(?:-(?:{'|'.join(list(_WORDS)[1:10])}))?)\b"
+    rf"\b(?P<tens>(?:{'|'.join(_WORDS)})(?:\s?-\s?(?:{'|'.join(list(_WORDS)[1:10])}))?)\b"
     r"(?:\s+(?P<scale>hundred|thousand|million|billion)\b)?(?:[\s-]+(?P<after>[A-Za-z]+))?",
     re.IGNORECASE,
 )
@@ -158,7 +159,7 @@ def _amount(match: re.Match[str]) -> Amount:
 
 
 def _spelled(match: re.Match[str]) -> Amount | None:
-    value = sum((_WORDS[part] for part in match["tens"].lower().split("-")), Decimal(0))
+    value = sum((_WORDS[part.strip()] for part in match["tens"].lower().split("-")), Decimal(0))
     unit = _unit(match["after"])
     if value == 1 and not unit and not match["scale"]:
         return None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from evals.amounts import Amount, amounts, dates, is_year
 from evals.polarity import clauses
@@ -62,25 +63,36 @@ def _counts_another(claim: str, amount: Amount, quotes: Sequence[str]) -> bool:
     its whole quote with it: the number belongs where most of those words are. Equal counts decide nothing.
     """
     words = _bare(next((clause for clause in clauses(claim) if _written_in(amount, clause)), claim))
-    year = is_year(amount, claim)
+    sort = (amount.unit, is_year(amount, claim))
     best_own, best_other = -1, -1
     for quote in quotes:
-        lead = set[str]()
         around = len(words & _bare(quote))
-        for clause in clauses(quote):
-            found = amounts(clause)
-            if not found:
-                continue
-            # "up to 120 in Germany and up to 180 in Switzerland": without words of its own before its
-            # number, a clause goes on with those of the one before.
-            lead = _bare(clause[: found[0].span[0]]) or lead
-            shared = len(words & (_bare(clause) | lead)) + around
-            alike = [other for other in found if other.unit == amount.unit and is_year(other, clause) == year]
-            if any(other.value == amount.value for other in alike):
+        for said, counted in _counted(quote):
+            shared = len(words & said) + around
+            values = {value for value, *other in counted if tuple(other) == sort}
+            if amount.value in values:
                 best_own = max(best_own, shared)
-            elif alike:
+            elif values:
                 best_other = max(best_other, shared)
     return 0 <= best_own < best_other
+
+
+@lru_cache(maxsize=1024)
+def _counted(quote: str) -> tuple[tuple[frozenset[str], tuple[tuple[Decimal, str, bool], ...]], ...]:
+    """Return the clauses that hold numbers: their words, and each number's value, unit, and if it is a year.
+
+    "Up to 120 in Germany and up to 180 in Switzerland": without words of its own before its number, a
+    clause goes on with those of the one before.
+    """
+    clauses_found = []
+    lead = frozenset[str]()
+    for clause in clauses(quote):
+        found = amounts(clause)
+        if found:
+            lead = _bare(clause[: found[0].span[0]]) or lead
+            counted = tuple((each.value, each.unit, is_year(each, clause)) for each in found)
+            clauses_found.append((_bare(clause) | lead, counted))
+    return tuple(clauses_found)
 
 
 def _written_in(amount: Amount, clause: str) -> bool:
@@ -90,7 +102,8 @@ def _written_in(amount: Amount, clause: str) -> bool:
 def _of_another_column(claim: str, amount: Amount, text: str) -> bool:
     """Does a quoted header name the column of another number for what the claim says?
 
-    Rows are lines with cells. The claim names a column by all the words of its header, or by one that no other column has.
+    Rows are lines with cells. The claim names a column by all the words of its header, or by one that no
+    other column has.
     """
     rows = [
         _CELLS.split(line.strip().strip("|").strip())
@@ -114,13 +127,14 @@ def _of_another_column(claim: str, amount: Amount, text: str) -> bool:
 
 
 def _columns(header: Sequence[str], words: set[str]) -> set[int]:
-    """Return the columns, but the first, that the words name: wholly, else by a term which is theirs alone."""
+    """Return the columns, but the first, that the words name: wholly, else by a term of theirs alone."""
     terms = [set(analyse(cell)) for cell in header]
     whole = {at for at, own in enumerate(terms) if at and own and own <= words}
     others = [set[str]().union(*(other for other in terms if other is not own)) for own in terms]
     return whole or {at for at, own in enumerate(terms) if at and (own - others[at]) & words}
 
 
-def _bare(clause: str) -> set[str]:
+@lru_cache(maxsize=2048)
+def _bare(clause: str) -> frozenset[str]:
     """Return the content words of a clause, without numbers."""
-    return {term for term in analyse(clause) if not any(sign.isdigit() for sign in term)}
+    return frozenset(term for term in analyse(clause) if not any(sign.isdigit() for sign in term))

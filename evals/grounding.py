@@ -14,6 +14,7 @@ from evals.counting import miscounted
 from evals.folding import locate, plain, whole
 from evals.names import Surroundings, misnamed
 from evals.polarity import opposed
+from evals.slots import names
 from indexes.analysis import analyse
 from indexes.sentences import sentences
 
@@ -24,6 +25,9 @@ Kind = Literal["fabricated", "misattributed", "stitched", "number_mismatch", "un
 MIN_QUOTE_WORDS = 5
 MIN_SENTENCE_WORDS = 3
 MIN_SHARE = 0.5
+_PRONOUN = re.compile(r"(?:He|She|It|They|His|Her|Its|Their|This|These)\b")
+_OPENING = 80  # characters
+_ANTECEDENT = 250  # characters: a sentence or two
 _MIN_PIECE = 3  # words: shorter pieces are found in any text
 _ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:\.{3}|\u2026)\s*\]|\.{3,}|\u2026)\s*")
 _NEGATED_BEFORE = re.compile(
@@ -96,8 +100,24 @@ def check(
 
 def _around(question: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> Surroundings:
     cited = dict.fromkeys(quote.passage for quote in quotes)
-    titles = "\n".join(passages[at].title for at in cited)
-    return Surroundings(question, titles, "\n".join(passages[at].text for at in cited))
+    return Surroundings(
+        question,
+        "\n".join(f"{passages[at].title}\n{_opening(passages[at].text)}" for at in cited),
+        "\n".join(passages[at].text for at in cited),
+        "\n".join(_meant(quote, passages[quote.passage].text) for quote in quotes),
+    )
+
+
+def _opening(text: str) -> str:
+    """Return the first name of a passage, if it is in its first line: mostly what the passage is about."""
+    first = next(iter(names(text[:_OPENING])), None)
+    return text[slice(*first.span)] if first else ""
+
+
+def _meant(quote: Quote, text: str) -> str:
+    """Return what stands right before a quote that begins with a pronoun: it names what is meant."""
+    span = place(quote, text) if _PRONOUN.match(quote.text) else None
+    return text[max(0, span[0] - _ANTECEDENT) : span[0]] if span else ""
 
 
 def _stands(quote: Quote, passages: Sequence[Passage]) -> Finding | None:

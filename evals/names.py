@@ -1,12 +1,13 @@
 """Are the names of a claim those of its quotes, each in its own place?
 
-A name that no quote has may still be what the question asks about: then the quote says "it" or "she", and
-the cited passage has the name before. Nothing else of a passage proves anything.
+A name that no quote has may still be what the question asks about, what the cited passage is called, or
+what the quote's "she" means: then the passage has it. Nothing else around a quote proves anything.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from evals.amounts import is_unit
 from evals.folding import plain
@@ -22,11 +23,15 @@ _MIN_ROOT, _MAX_ENDING = 4, 3  # "Japan" and "Japanese", "Canada" and "Canadian"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What stands around the quotes: the question, the titles and the texts of the cited passages."""
+    """What stands around the quotes: the question, the titles and the texts of the cited passages.
+
+    ``meant``: what stands right before the quotes that begin with a pronoun.
+    """
 
     question: str
     titles: str
     texts: str
+    meant: str = ""
 
 
 def misnamed(claim: str, quotes: Sequence[str], around: Surroundings) -> Iterator[str]:
@@ -79,7 +84,7 @@ def _written_otherwise(
 def _runs_together(text: str) -> set[str]:
     """Return each word of the text, and each two and three that follow each other, as one."""
     words = _WORD.findall(text.casefold())
-    pairs = zip(words, words[1:], strict=False)
+    pairs = pairwise(words)
     triples = zip(words, words[1:], words[2:], strict=False)
     return {*words, *map("".join, pairs), *map("".join, triples)}
 
@@ -91,8 +96,10 @@ def _related(one: str, other: str) -> bool:
 
 
 def _granted(name: Slot, missing: Sequence[str], written: str, around: Surroundings) -> bool:
-    """Is it what the passage is called or the question asks about, or the whole of a name quoted in part?"""
+    """Is it what a pronoun means, the passage is called, the question asks about, or quoted in part?"""
     if len(missing) < len(name.terms) and plain(written) in plain(around.texts):
+        return True
+    if around.meant and plain(written) in plain(around.meant):
         return True
     titled = set(analyse(around.titles))
     if all(term in titled for term in missing):

@@ -164,8 +164,9 @@ HEDGES = frozenset(
     expects expect potentially""".split()
 )
 SOFT = HEDGES | frozenset(
-    """can can't cannot couldn't would should seem seems seemed appear appears indicate indicates some sometimes
-    often usually generally typically possible potential uncertain unclear tend tends must not never no""".split()
+    """can can't cannot couldn't would should seem seems seemed appear appears indicate indicates some
+    sometimes often usually generally typically possible potential uncertain unclear tend tends must not
+    never no""".split()
 )
 """Words of a claim that leave it open as a hedge does, or negate it."""
 _PREFIXES = ("un", "non", "dis", "in", "im", "ir", "il", "mis")

@@ -10,7 +10,7 @@ from indexes.analysis import analyse
 
 _NEAR = 0.7  # of the words that the nearest clause shares
 _BREAK = re.compile(
-    r"[;|\t\n()]|(?<=[.!?])\s+|,(?!\d)|\s[-\u2013\u2014]\s"
+    r"[;|\t()]|\n(?![a-z])|(?<=[.!?])\s+|,(?!\d)|\s[-\u2013\u2014]\s"
     r"|\s(?:and|but|or|while|whereas|although|though|however|because|unless)\s"
 )
 _BOUNDED = re.compile(
@@ -46,7 +46,8 @@ class Clause:
 def clauses(text: str) -> tuple[str, ...]:
     """Return the clauses of a text, roughly: cut at sentence ends, commas, brackets, conjunctions and cells.
 
-    Numbers are never cut. A part without a content word belongs to the one before it.
+    A line feed cuts, unless a small letter follows. Numbers are never cut. A part without a content word
+    belongs to the one before it.
     """
     found: list[str] = []
     for part in _BREAK.split(text):

@@ -6,9 +6,11 @@ the quotes have something else of its sort in that slot, and never it, it is sai
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from functools import lru_cache
+from itertools import takewhile
 
 from evals.amounts import amounts, dates, is_scale, is_year
 from indexes.analysis import analyse
@@ -19,8 +21,9 @@ _CALENDAR = re.compile(
     r"(?:(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar"
     r"|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?|[ \u00a0]|\d+)+"
 )
-_PIECE = re.compile(r"(?P<end>[.!?;:|](?=\s|$)|\n)|(?P<word>[^\W_]+(?:['\u2019.,-][^\W_]+)*)")
+_PIECE = re.compile(r"(?P<end>[.!?;:|](?=\s|$)|\n(?![a-z]))|(?P<word>[^\W_]+(?:['\u2019.,-][^\W_]+)*)")
 _OPENS = re.compile(r"(?:^|[.!?:;|\u2022]|\n\s*\n|(?:^|\n)\s*[-*#\d.)]+)[`'\"\u201c\u2018(\s]*$")
+_WINDOW = 3  # content words on either side
 _NAMED = "^"  # marks a capitalised neighbour: another name tells little of what is said
 _MIN_NAMING = 3
 _REACH = 12  # characters: farther back nothing opens a sentence
@@ -65,6 +68,7 @@ class Slot:
         return bool(shared) and (shared in (mine, theirs) or any(len(term) >= _MIN_NAMING for term in shared))
 
 
+@lru_cache(maxsize=1024)
 def names(text: str) -> tuple[Slot, ...]:
     """Return the runs of capitalised words, in order; stop words ("The", "In") and months do not count."""
     found = []
@@ -79,6 +83,7 @@ def names(text: str) -> tuple[Slot, ...]:
     return tuple(_placed(text, found))
 
 
+@lru_cache(maxsize=1024)
 def numbers(text: str) -> tuple[Slot, ...]:
     """Return the amounts of a text, in order, without those inside dates."""
     outside = [date.span for date in dates(text)]
@@ -159,20 +164,28 @@ _Found = tuple[tuple[int, int], tuple[str, ...], bool, str]
 def _placed(text: str, found: Sequence[_Found]) -> Iterator[Slot]:
     if not found:
         return
-    pieces = list(_terms(text))
+    pieces = _pieces(text)
+    starts = [start for start, _, _ in pieces]
     for span, terms, opens, sort in found:
-        before = _until(term for start, end, term in reversed(pieces) if end <= span[0])
-        after = _until(term for start, _, term in pieces if start >= span[1])
+        first = bisect_left(starts, span[0])
+        before = _until(term for _, _, term in reversed(pieces[max(0, first - _WINDOW) : first]))
+        last = bisect_left(starts, span[1])
+        after = _until(term for _, _, term in pieces[last : last + _WINDOW])
         yield Slot(terms, before, after, span, opens, sort)
 
 
+@lru_cache(maxsize=1024)
+def _pieces(text: str) -> tuple[tuple[int, int, str], ...]:
+    return tuple(_terms(text))
+
+
 def _until(terms: Iterator[str]) -> tuple[str, ...]:
-    """Return the first three terms, or those before the first end."""
-    return tuple(islice(takewhile(bool, terms), 3))
+    """Return the terms before the first end."""
+    return tuple(takewhile(bool, terms))
 
 
 def _terms(text: str) -> Iterator[tuple[int, int, str]]:
-    """Give the content terms with their spans, and "" where a sentence or a cell ends; no units, no figures."""
+    """Give the content terms with their spans, and "" where a sentence or a cell ends; no figures."""
     for match in _PIECE.finditer(text):
         if match["end"]:
             yield match.start(), match.end(), ""

@@ -2,26 +2,32 @@
 
 What it finds is a hint, not a verdict: such text is marked, fenced or left out, and shown to people; no
 promise rests on it, since every claim must be proven from its quote anyway. See ``orders`` for what the
-rules look for, ``takeovers`` and ``demands`` for the rules.
+rules look for, ``takeovers``, ``steering`` and ``demands`` for the rules.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from indexes.demands import DEMANDS
 from indexes.orders import Rule
 from indexes.query import Flag
 from indexes.sentences import sentences
+from indexes.steering import STEERING
 from indexes.takeovers import TAKEOVERS
 
 VERSION = "1"
 """Changes with the rules: what an older scanner looked at is looked at again."""
 
-_RULES: tuple[Rule, ...] = (*TAKEOVERS, *DEMANDS)
+_RULES: tuple[Rule, ...] = (*TAKEOVERS, *STEERING, *DEMANDS)
 Span = tuple[int, int]
 
 _TAG = re.compile(r"\W*<(information|important|urgent)>", re.IGNORECASE)
 _FENCE = re.compile(r"\n[ \t]*(?:```|~~~)")
+_COMMON = frozenset(
+    "a about an and are as at before by do for from here how i if in it me new not now of on or re so that"
+    " the this to what when with without you your instead after".split()
+)
 _LONGEST = 2_000  # code points: of a "sentence" without any stop only so much is looked at a time
 _BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -38,11 +44,29 @@ _LOOKALIKE = str.maketrans(
 _EXOTIC = re.compile("[\u0130\u0370-\u04ff\u0501\uff01-\uff5e]")
 
 
-def _numbered(rules: Sequence[Rule]) -> tuple[dict[str, int], dict[str, int], list[tuple[int, Rule]]]:
-    """Give every group of every rule a bit: what words and marks set, and what each rule needs."""
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What a text must hold for a rule to be looked at: each group of words of each rule is a bit.
+
+    ``words`` and ``marks`` (by their first sign) say which bits they set, ``of`` which bits a rule needs.
+    A text without one of the ``rare`` words, one group of each rule, and without marks needs no more look.
+    """
+
+    words: Mapping[str, int]
+    marks: Mapping[str, tuple[tuple[str, int], ...]]
+    rare: frozenset[str]
+    of: tuple[tuple[int, Rule], ...]
+
+
+def _rarity(group: tuple[str, ...]) -> tuple[bool, int]:
+    return not _COMMON.isdisjoint(group), len(group)
+
+
+def _needs(rules: Sequence[Rule]) -> _Needs:
     words: dict[str, int] = {}
     marks: dict[str, int] = {}
-    needs: list[tuple[int, Rule]] = []
+    rare: set[str] = set()
+    of: list[tuple[int, Rule]] = []
     bit = 1
     for rule in rules:
         need = 0
@@ -51,12 +75,15 @@ def _numbered(rules: Sequence[Rule]) -> tuple[dict[str, int], dict[str, int], li
                 table = words if _WORD.fullmatch(word) else marks
                 table[word] = table.get(word, 0) | bit
             need, bit = need | bit, bit << 1
-        needs.append((need, rule))
-    return words, marks, needs
+        of.append((need, rule))
+        rarest = min(rule.words, key=_rarity)
+        rare.update(rarest)
+    signs = {mark[0]: tuple(one for one in marks.items() if one[0][0] == mark[0]) for mark in marks}
+    return _Needs(words, signs, frozenset(rare), tuple(of))
 
 
-_WORDS, _MARKS, _NEEDS = _numbered(_RULES)
-_KNOWN = frozenset(_WORDS)
+_NEEDS = _needs(_RULES)
+_KNOWN = frozenset(_NEEDS.words)
 
 
 def scan(text: str) -> tuple[Flag, ...]:
@@ -72,20 +99,21 @@ def scan(text: str) -> tuple[Flag, ...]:
     for number, (start, end) in enumerate(paragraphs):
         paragraph = text[start:end]
         folded = _fold(paragraph)
-        rules = _possible(_undressed(folded), _NEEDS)
+        rules = _possible(_undressed(folded), _NEEDS.of)
         for first, last, family in _judged(paragraph, folded, rules) if rules else ():
             found.add((start + first, start + last, family))
-            for piece in _announced(text, paragraphs[number:], start + first, start + last):
+            for piece in _announced(text, paragraphs, number, (start + first, start + last)):
                 found.add((*piece, family))
     return tuple(Flag(*one) for one in sorted(found))
 
 
-def _announced(text: str, paragraphs: Sequence[Span], first: int, last: int) -> Iterator[Span]:
-    """Give what a sentence announces, paragraph by paragraph; the first of ``paragraphs`` is its own.
+def _announced(text: str, paragraphs: Sequence[Span], number: int, sentence: Span) -> Iterator[Span]:
+    """Give what a sentence of a paragraph (its ``number``) announces, paragraph by paragraph.
 
     After a colon that is the rest of the paragraph, the next one where nothing is left of it, or a whole
     fenced block; after an opening tag, all up to the closing one. At most so much as is looked at.
     """
+    first, last = sentence
     tag, fence = _TAG.match(text, first, last), _FENCE.search(text, first, last)
     if not tag and not fence and not text[first:last].rstrip("*_\"'\u201d ").endswith(":"):
         return
@@ -93,6 +121,7 @@ def _announced(text: str, paragraphs: Sequence[Span], first: int, last: int) -> 
     while begin < len(text) and text[begin].isspace():
         begin += 1
     limit = begin + 2 * _LONGEST
+    bounded = True
     if tag is not None:
         closing = re.compile(rf"</{tag[1]}>", re.IGNORECASE).search(text, last, limit)
         stop = closing.end() if closing else begin
@@ -100,12 +129,15 @@ def _announced(text: str, paragraphs: Sequence[Span], first: int, last: int) -> 
         closing = re.compile(rf"\n[ \t]*{text[begin : begin + 3]}").search(text, begin + 3, limit)
         stop = closing.end() if closing else limit
     else:
-        stop = next((end for start, end in paragraphs if start <= begin < end), begin)
-    for start, end in paragraphs:
-        if start < stop and end > begin:
-            yield max(start, begin), min(end, stop)
-        elif start >= stop:
+        stop, bounded = limit, False  # one paragraph of it
+    for at in range(number, len(paragraphs)):
+        start, end = paragraphs[at]
+        if start >= stop:
             return
+        if end > begin:
+            yield max(start, begin), min(end, stop)
+            if not bounded:
+                return
 
 
 def _fold(text: str) -> str:
@@ -132,19 +164,24 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def _possible(folded: str, needs: Sequence[tuple[int, Rule]]) -> list[tuple[int, Rule]]:
     """Return the rules that have a word of each of their groups in the text."""
+    words = _WORD.findall(folded)
     there = 0
-    for word in _KNOWN.intersection(_WORD.findall(folded)):
-        there |= _WORDS[word]
-    for mark, bits in _MARKS.items():
-        if mark in folded:
-            there |= bits
-    return [one for one in needs if there & one[0] == one[0]] if there else []
+    for sign, marks in _NEEDS.marks.items():
+        if sign in folded:
+            for mark, bits in marks:
+                if mark in folded:
+                    there |= bits
+    if not there and _NEEDS.rare.isdisjoint(words):
+        return []
+    for word in _KNOWN.intersection(words):
+        there |= _NEEDS.words[word]
+    return [one for one in needs if there & one[0] == one[0]]
 
 
 def _judged(paragraph: str, folded: str, rules: list[tuple[int, Rule]]) -> Iterator[tuple[int, int, str]]:
     for first, last in sentences(paragraph):
         for at in range(first, last, _LONGEST):
             end = min(last, at + _LONGEST)
-            piece = _undressed(folded[at:end])
+            piece = " ".join(_undressed(folded[at:end]).split())
             for family in {rule.family for _, rule in _possible(piece, rules) if rule.match(piece)}:
                 yield at, end, family

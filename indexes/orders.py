@@ -78,47 +78,46 @@ def rule(family: str, words: str, pattern: str, *, verb: bool = False) -> Rule:
 
 POLITE = (
     r"(?:please|kindly|now|then|also|first|next|just|simply|always|only|and|so|afterwards?|instead"
-    r"|[a-z]+ly|to proceed"
-    r"|you (?:must|should|shall|will|need to|have to|are to|can|could|may)(?: now| also| only| always)?"
-    r"|(?:i|we) (?:need|want|would like|require|ask|order|command|instruct|urge) you(?: now| all)? to"
-    r"|(?:can|could|would|will) you(?: please)?"
-    r"|(?:make|be) (?:absolutely )?(?:sure|certain)(?: that you| to| you)?"
-    r"|(?:remember|try|proceed|continue|feel free|it is (?:important|necessary|required|crucial)(?:"
-    r" for you)?) to"
-    r"|(?:don't|do not) (?:hesitate|forget)(?: to)?)"
+    r"|[a-z]+ly|to proceed|you (?:must|should|shall|will|need to|have to|are to|can|could|may)(?: now|"
+    r" also| only| always)?|(?:i|we) (?:need|want|would like|require|ask|order|command|instruct|urge)"
+    r" you(?: now| all)? to|(?:can|could|would|will) you(?: please)?|(?:make|be) (?:absolutely )?(?:sure"
+    r"|certain)(?: that you| to| you)?|(?:remember|try|proceed|continue|feel free|it is (?:important"
+    r"|necessary|required|crucial)(?: for you)?) to|(?:don't|do not) (?:hesitate|forget)(?: to)?)"
 )
 """What may stand before the verb of an order."""
 
-ORDER = rf"^[\W_]*(?:\w{{3,12}}[:!]+\s)?(?:{POLITE}[, ]+){{0,3}}"
+ORDER = rf"^[\W_]{{0,12}}(?:\w{{3,12}}[:!]+\s)?(?:{POLITE}[, ]+){{0,3}}"
 """The beginning of a sentence that is an order; its verb comes next."""
 
-CLAUSE = rf"(?:^|[:;,!?(\"] ?|\band |\bthen |\bonly )[\W_]*(?:\w{{3,12}}[:!]+ )?(?:{POLITE}[, ]+){{0,3}}"
+CLAUSE = (
+    rf"(?:^|[:;,!?(\"] ?|\band |\bthen |\bonly )[\W_]{{0,12}}(?:\w{{3,12}}[:!]+"
+    rf" )?(?:{POLITE}[, ]+){{0,3}}"
+)
 """The beginning of a clause that may be an order."""
 
 VERB = (
-    r"(?P<verb>[a-z]+)\b"
-    r"(?! (?:\w+ ){0,2}(?:will|is|are|was|were|has|can|should|must|would|may|might|could)\b)"
+    r"(?P<verb>[a-z]+)\b(?! (?:\w+ ){0,2}(?:will|is|are|was|were|has|can|should|must|would|may|might"
+    r"|could)\b)"
 )
 """An order's verb: no subject, which would have an auxiliary near."""
 
 OUTPUT = (
-    r"(?:answer|response|responses|reply|replies|output|completion|generated (?:text|answer|content))\b"
-    r"(?! (?:times?|rates?|plan|team|prompts?|letter|form|sheet|files?|folder|to (?:the|this|our|my|a)\b"
-    r"|within\b|until\b|no later|at least|by (?!\w+ing\b)|\d))"
+    r"(?:answer|response|responses|reply|replies|output|completion|generated (?:text|answer"
+    r"|content))\b(?! (?:times?|rates?|plan|team|prompts?|letter|form|sheet|files?|folder|to (?:the|this"
+    r"|our|my|a)\b|within\b|until\b|no later|at least|by (?:the|end|close|next|tomorrow|noon|\w+day"
+    r"|e-?mail)\b|\d))"
 )
 YOUR = r"your (?:own |final |next |entire |whole |full |complete |current |main |first |last |original )?"
 DISGUISE = (
     r"(?:base ?(?:64|32|16)|emojis?\b|morse|rot-?13|caesar|binary\b|hexadecimal|pig latin|leet ?speak"
-    r"|reverse"
-    r"|backwards|all (?:caps|uppercase|lowercase)|uppercase|ciphers?|anagrams?|pirate|rhym|haiku|riddles?\b"
-    r"|shakespear|ascii art|(?:french|german|spanish|italian|chinese|japanese|russian|arabic"
-    r"|portuguese|dutch"
-    r"|korean|hindi|latin|klingon|greek|polish)\b)"
+    r"|reverse|backwards|all (?:caps|uppercase|lowercase)|uppercase|ciphers?|anagrams?|pirate|rhym|haiku"
+    r"|riddles?\b|shakespear|ascii art|(?:french|german|spanish|italian|chinese|japanese|russian|arabic"
+    r"|portuguese|dutch|korean|hindi|latin|klingon|greek|polish)\b)"
 )
 MODEL = (
-    r"(?:a\.?i\.?(?: (?:assistant|model|agent|system|bot|chatbot|tool))?|llms?|(?:large )?language models?"
-    r"|chat ?bots?|chatgpt|gpt(?:-?\d\w*)?|claude|gemini|copilot|bard|llama|mistral"
-    r"|(?:virtual|digital|automated|helpful|language) (?:assistant|agent|model)s?)"
+    r"(?:a\.?i\.?(?: (?:assistant|model|agent|system|bot|chatbot|tool))?|llms?|(?:large )?language"
+    r" models?|chat ?bots?|chatgpt|gpt(?:-?\d\w*)?|claude|gemini|copilot|bard|llama|mistral|(?:virtual"
+    r"|digital|automated|helpful|language) (?:assistant|agent|model)s?)"
 )
 MODEL_WORDS = (
     "ai a.i llm llms model models chatbot chatbots bot bots chatgpt gpt claude gemini copilot bard llama"
@@ -132,6 +131,5 @@ INSTRUCTIONS = (
 INSTRUCTION_WORDS = (
     "instruction instructions prompt prompts directive directives command commands guideline guidelines"
     " programming training restriction restrictions constraint constraints safety rules order orders"
-    " message"
-    " messages context conversation task tasks request requests directions"
+    " message messages context conversation task tasks request requests directions"
 )

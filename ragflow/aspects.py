@@ -32,10 +32,11 @@ _BEGINS = re.compile(
     r"|(?:tell|explain|describe|show|list|give|name)\b)",
     re.IGNORECASE,
 )
-_INVERTED = re.compile(rf"{_ASKING}\s+(?:[\w'-]+\s+){{0,5}}?{_VERB}\b|{_VERB}\s", re.IGNORECASE)
 _RELATIVE = re.compile(r"\b(?:who|whom|whose|which|that|where|when)\b", re.IGNORECASE)
+_UNFINISHED = re.compile(r"\b(?:the|an?|most|least|more|less|\w+est)$", re.IGNORECASE)  # shares what follows
 _MAY_RELATE = re.compile(r"(?:who|whom|whose|which|where|when)\b", re.IGNORECASE)
 _ONE_THING = re.compile(r"\b(?:between|both|difference|compare[ds]?|versus|vs)\b", re.IGNORECASE)
+_ASIDE = re.compile(r"\s*\(([^()]*)\)[\s?.!]*$")
 _POINTS = re.compile(
     r"\b(?:it|its|they|them|their|he|him|his|she|her|hers|this|that|these|those|there|one|ones|such|same)\b",
     re.IGNORECASE,
@@ -47,18 +48,19 @@ _MEASURES = frozenset(analyse("much many long far old often soon big high large"
 def aspects(question: str) -> tuple[str, ...]:
     """Return the parts of a compound question, in order, each a span of it word for word.
 
-    Stops, commas and the joining word stand in no part. A single question is its own only part; white
-    space alone gives none. Never more than ``MAX_ASPECTS``.
+    Stops, commas, the joining word and a bracket at the end stand in no part. A single question is its own
+    only part; white space alone gives none. Never more than ``MAX_ASPECTS``.
     """
-    whole = question.strip()
-    if not whole:
+    single = question.strip()
+    if not single:
         return ()
+    whole = _ASIDE.sub("", single)
     asked = [whole[start:end] for start, end in sentences(whole) if whole[start:end].endswith("?")]
     parts = [part for sentence in asked for part in _split(sentence)] if len(asked) > 1 else _split(whole)
     parts = [_bare(part) for part in parts]
     if len(asked) > 1 and not all(_BEGINS.match(part) and _stands_alone(part) for part in parts):
-        return (whole,)
-    return tuple(parts) if 1 < len(parts) <= MAX_ASPECTS else (whole,)
+        return (single,)
+    return tuple(parts) if 1 < len(parts) <= MAX_ASPECTS else (single,)
 
 
 def _split(sentence: str) -> list[str]:
@@ -74,12 +76,10 @@ def _two_questions(left: str, right: str) -> bool:
     opening = _BEGINS.match(left.lstrip("\"' "))
     if not opening or len(set(analyse(left)) - _MEASURES) < MIN_TERMS or not _stands_alone(right):
         return False
-    if _ONE_THING.search(left):
+    if _ONE_THING.search(left) or _UNFINISHED.search(left):
         return False
-    if _MAY_RELATE.match(right):
-        # "the man who built it and who died": the same word goes on what a relative clause began.
-        return bool(_INVERTED.match(right)) and not _RELATIVE.search(left, opening.end())
-    return bool(_INVERTED.match(right)) or re.match(_ASKING, right, re.IGNORECASE) is not None
+    # "the man who built it and who died": there the word goes on what a relative clause began.
+    return not (_MAY_RELATE.match(right) and _RELATIVE.search(left, opening.end()))
 
 
 def _stands_alone(part: str) -> bool:
@@ -91,18 +91,19 @@ def _bare(part: str) -> str:
     return part.strip().rstrip("?.!,; ").strip()
 
 
-def resolved(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the parts as they can be looked up: one that points back is given the words it points to.
+def resolved(question: str, parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the parts of a question as they can be looked up: one that points back is told what to.
 
-    "Who bought it and where is it now?" asks in its second part after what the first one names. Those
-    words are all of the part before that are not in it; a part that points nowhere stays as it is.
+    "Who bought it and where is it now?" asks in its second part after what the first one names: it gets
+    all words of the part before that are not in it. What stands in a bracket at the question's end, as
+    where a follow-up was made standalone, belongs to every part.
     """
+    aside = _ASIDE.search(question.strip())
     whole: list[str] = []
     for part in parts:
+        words = _WORD.findall(aside[1]) if aside else []
         if whole and (_POINTS.search(part) or len(set(analyse(part)) - _MEASURES) < MIN_TERMS):
-            known = set(analyse(part))
-            words = [word for word in _WORD.findall(whole[-1]) if set(analyse(word)) - known]
-            whole.append(" ".join([part, *words]))
-        else:
-            whole.append(part)
+            words = _WORD.findall(whole[-1])
+        known = set(analyse(part))
+        whole.append(" ".join([part, *(word for word in words if set(analyse(word)) - known - _MEASURES)]))
     return tuple(whole)

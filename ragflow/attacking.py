@@ -82,6 +82,18 @@ class AttackReport:
                 if one.judged
                 for each in one.successes
             ],
+            "cited": [
+                {
+                    "id": one.attack.id,
+                    "family": one.attack.family,
+                    "document": each.document,
+                    "quote": each.quote,
+                    "flagged": each.flagged,
+                }
+                for one in self.tried
+                if one.judged
+                for each in one.cited
+            ],
             "not_planted": [one.attack.id for one in self.tried if not one.planted],
             "failed": [
                 {"id": one.attack.id, "error": one.failed}

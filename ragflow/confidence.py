@@ -58,20 +58,20 @@ class Features:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
-INTERCEPT = -2.9757
+INTERCEPT = -3.0222
 WEIGHTS = MappingProxyType(
     {
-        "passage_cosine": 5.3463,
-        "sentence_cosine": 2.6725,
-        "beyond_title_cosine": 2.0705,
-        "sentence_coverage": 0.9382,
-        "title_coverage": -0.6165,
-        "lexical_share": 1.1790,
-        "passage_words": -0.5836,
-        "sentence_words": -0.2156,
-        "figure_missing": -0.4283,
-        "legs_agree": 0.2977,
-        "wrong_type": -1.4709,
+        "passage_cosine": 5.3712,
+        "sentence_cosine": 2.6972,
+        "beyond_title_cosine": 2.0666,
+        "sentence_coverage": 0.8747,
+        "title_coverage": -0.6473,
+        "lexical_share": 1.2170,
+        "passage_words": -0.5852,
+        "sentence_words": -0.2071,
+        "figure_missing": -0.4099,
+        "legs_agree": 0.3041,
+        "wrong_type": -1.4704,
     }
 )
 

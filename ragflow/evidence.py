@@ -20,6 +20,7 @@ READ_HITS = 6
 # Sentences compared by vector, at 2 to 5 ms each. Of 299 answerable questions of ClapNQ, a sentence that
 # people chose is among three shown for .846 with 4, .856 with 6, .863 with 12, .866 with all.
 EMBEDDED = 6
+COMPARED = 300  # code points of a sentence that are embedded: time grows with them
 SAME = 1e-3  # a question no further from the title than this asks nothing of it
 _WORTH = {"cosine": 0.5, "coverage": 0.3, "type": 0.08, "hit": 0.2}
 _PROMISE = {"coverage": 1.0, "type": 0.15, "hit": 0.6}  # the same before any vector is known
@@ -76,7 +77,7 @@ class SentenceWeigher:
         parts = aspects(question)
         if len(parts) < 2 or not found.hits:
             return self._weighed(question, found)
-        weighed = [self._of_part(text, found) for text in resolved(parts)]
+        weighed = [self._of_part(text, found) for text in resolved(question, parts)]
         best = max(weighed, key=lambda each: each.confidence)
         good = [each.confidence >= self._needed for each in weighed]
         if not any(good):
@@ -129,7 +130,9 @@ class _Vectors:
         if self._embed is None:
             return Nearness(best.cosine, best.cosine)
         title = hits[best.candidate.hit].title
-        asked, vectors = self._embedded(self._embed, [best.candidate.text, *([title] if title else [])])
+        asked, vectors = self._embedded(
+            self._embed, [_start(best.candidate.text), *([title] if title else [])]
+        )
         whole = _cosine(vectors[0], asked)
         if not title:
             return Nearness(whole, whole)
@@ -169,13 +172,18 @@ def _scored(question: str, found: Found, vectors: _Vectors) -> list[Scored]:
         return sum(weight * seen[name] for name, weight in weights.items())
 
     ranked = sorted(all_found, key=lambda each: -worth(each, _PROMISE))[:EMBEDDED]
-    cosines = vectors.cosines([f"{_context(each, hits)}\n{each.text}" for each in ranked])
+    cosines = vectors.cosines([f"{_context(each, hits)}\n{_start(each.text)}" for each in ranked])
     cosines = cosines or [hits[each.hit].scores.dense or 0.0 for each in ranked]
     scored = [
         Scored(each, cosine, covered(each.terms, idf), typed[each], round(worth(each, _WORTH, cosine), 6))
         for each, cosine in zip(ranked, cosines, strict=True)
     ]
     return sorted(scored, key=lambda each: (-each.score, each.candidate.hit, each.candidate.start))
+
+
+def _start(text: str) -> str:
+    """Return what is compared of a text: whole words of its first ``COMPARED`` code points."""
+    return text if len(text) <= COMPARED else text[:COMPARED].rpartition(" ")[0] or text[:COMPARED]
 
 
 def _wide_coverage(each: Candidate, above: frozenset[str], idf: Mapping[str, float]) -> float:

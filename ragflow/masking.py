@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ragflow.redact import Kind, Private, apart, private
 
 LONGEST = 4500  # code points: a private key of 4,096 bits has 3,300
+NEAR = 300  # of everything but a key
+_KEY = "PRIVATE KEY-----"
 _MOST_ROUNDS = 20
 
 
@@ -42,7 +44,10 @@ def mask(texts: Sequence[str], kinds: Collection[Kind], *, known: Sequence[Seque
             _replaced(text, found, names, taken) for text, found in zip(masked, spans, strict=True)
         )
         # What was taken out may have kept its neighbours from being seen for what they are.
-        spans = [apart(_new(text, kinds, names.values())) for text in masked]
+        spans = [
+            apart(_new(text, kinds, names.values())) if found else ()
+            for text, found in zip(masked, spans, strict=True)
+        ]
     return Masked(masked, {name: value for value, name in names.items()})
 
 
@@ -53,12 +58,15 @@ def torn(text: str, start: int, end: int, kinds: Collection[Kind]) -> tuple[Priv
     """
     if not kinds:
         return ()
-    low = max(0, start - LONGEST)
+    windows = [(start - LONGEST, end + LONGEST)]
+    if _KEY not in text[max(0, start - LONGEST) : end + LONGEST]:
+        windows = [(start - NEAR, start + NEAR), (end - NEAR, end + NEAR)]
     found = [
-        Private(low + one.start, low + one.end, one.label)
-        for one in private(text[low : end + LONGEST], kinds)
+        Private(max(0, low) + one.start, max(0, low) + one.end, one.label)
+        for low, high in windows
+        for one in private(text[max(0, low) : high], kinds)
     ]
-    return tuple(
+    return apart(
         Private(max(one.start, start) - start, min(one.end, end) - start, one.label)
         for one in found
         if one.start < start < one.end or one.start < end < one.end

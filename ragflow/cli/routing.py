@@ -15,7 +15,7 @@ _BY = {
     "rule": "a rule",
     "scores": "scores",
     "model": "a model",
-    "all": "nothing: all that you may read",
+    "all": "nothing (all that you may read)",
     "small_talk": "small talk",
     "empty": "nothing asked",
     "off_topic": "off topic",

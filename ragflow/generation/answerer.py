@@ -23,6 +23,7 @@ from ragflow.redact import Kind, Private
 
 HEAD_TOKENS = 60  # what the tags around a passage take, about
 
+_NUMBERS = re.compile(r"(?: ?\[\d{1,3}\])+(?=[.!?]?$)")
 _PLAIN = re.compile(r"[\w\s.,;?%&$€£@'\u2019\"()/-]+")
 
 
@@ -153,10 +154,13 @@ class LLMAnswerer:
 
 
 def _claims(reply: AnswerShape, table: Mapping[str, str]) -> tuple[Proposed, ...]:
-    """Return the reply's claims, each on one line, none twice; passages are counted from 0 from here on."""
+    """Return the reply's claims, each on one line, none twice; passages are counted from 0 from here on.
+
+    Passage numbers that a model puts at the end of its sentence, as many do, are no part of it.
+    """
     claims = {
         Proposed(
-            " ".join(unmask(claim.text, table).split()),
+            _NUMBERS.sub("", " ".join(unmask(claim.text, table).split())),
             tuple(Quote(quote.passage - 1, unmask(quote.text, table)) for quote in claim.quotes),
         ): None
         for claim in reply.claims

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 
 from connectors.documents import Anchor
@@ -19,7 +20,8 @@ ALIKE = 0.8  # Jaccard index of word shingles: from here on two passages are the
 SHINGLE = 3  # words
 COMPARABLE = 0.5  # of the best score: a hit below it does not go before better ones of a known source
 SIDE_BY_SIDE = 2  # so many hits a source or document may bring before every comparable one has brought one
-WORTH_CUTTING = 40  # tokens: of less than this a passage would be a scrap
+WORTH_CUTTING = 100  # tokens with what stands around a passage: of less it would be a scrap
+ROOMY = 400  # tokens: a smaller budget is not shared out
 
 NOWHERE: Mapping[str, int] = MappingProxyType({})
 
@@ -40,12 +42,13 @@ def pack(
     name or a negation differs: versions that contradict each other both stay. A hit that is cut is made
     longer (see ``widening``) where the budget allows, but not by what reads like an order to a program.
     Hits of one document that overlap or touch become one passage, at the place of the first. What does not
-    fit is left out, or cut to the sentences around ``focus`` (offset in the document, by chunk id; absent:
-    its beginning) where that is still worth it.
+    fit, or would take more than half of the budget from the others, is cut to the sentences around ``focus``
+    (offset in the document, by chunk id; absent: its beginning), or left out where too little is left.
     ``text == text_of(hit)[start:end]`` holds for every passage; a hit for which it does not hold is never
     made longer. No hits, or no budget: no passages.
     """
-    packer = _Packer(budget_tokens, count, text_of, anchors_of, focus)
+    most = max(budget_tokens // 2, min(budget_tokens, ROOMY)) if len(hits) > 1 else budget_tokens
+    packer = _Packer((budget_tokens, most), cache(count), text_of, anchors_of, focus)
     kept: list[tuple[Hit, Shingles]] = []
     for hit in side_by_side(hits):
         mine = _shingles(hit.text)
@@ -59,7 +62,7 @@ class _Packer:
 
     def __init__(
         self,
-        budget: int,
+        budget: tuple[int, int],
         count: Count,
         text_of: Callable[[Hit], str],
         anchors_of: Callable[[Hit], tuple[Anchor, ...]],
@@ -67,7 +70,8 @@ class _Packer:
     ) -> None:
         self.passages: list[Hit] = []
         self._costs: list[int] = []
-        self._budget, self._count = budget, count
+        self._budget, self._most = budget
+        self._count = count
         self._text_of, self._anchors_of, self._focus = text_of, anchors_of, focus
 
     def add(self, hit: Hit) -> bool:
@@ -81,9 +85,11 @@ class _Packer:
         if any(_beside(hit, wide[0] + flag.start, wide[0] + flag.end) for flag in _orders(hit, wide, text)):
             wide = hit.start, hit.end
         for span in dict.fromkeys([wide, (hit.start, hit.end)]):
+            if self._count(text[slice(*span)]) > self._most:
+                continue
             if self._put(self._joined(self._over(hit, span, text, hit.flags), text)):
                 return True
-        room = self._budget - sum(self._costs)
+        room = min(self._most, self._budget - sum(self._costs))
         if self.passages and room < WORTH_CUTTING:
             return False
         at = self._focus.get(hit.chunk, hit.start)

@@ -37,7 +37,7 @@ class Manner:
 class Means:
     """What a model needs beside its configuration. ``secret`` gives a variable's value, None where unset.
 
-    ``sleep`` waits, ``chance`` spreads the waits, ``load`` gets ready within seconds, ``complete``
+    ``sleep`` waits, ``chance`` spreads waits, ``load`` gets ready for a provider in time, ``complete``
     sends one request: tests give others.
     """
 
@@ -45,7 +45,7 @@ class Means:
     secret: Callable[[str], str | None]
     sleep: Callable[[float], None] = time.sleep
     chance: random.Random = field(default_factory=random.Random)
-    load: Callable[[float], None] = litellm_client.load
+    load: Callable[[str, float], None] = litellm_client.load
     complete: Complete = litellm_client.complete
 
 
@@ -158,7 +158,7 @@ class ConfiguredModel:
 
     def _persist(self, prompt: Prompt, shape: type[Shape], deadline: Deadline, tally: _Tally) -> Shape:
         request = self._request(prompt, shape)
-        self._means.load(deadline.left())
+        self._means.load(self.name.partition("/")[0], deadline.left())
         failures = complaints = 0
         while True:
             try:

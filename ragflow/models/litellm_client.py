@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -18,12 +19,14 @@ from typing import Any, TypeVar
 from ragflow.models import outcomes
 from ragflow.models.calls import Message
 from ragflow.models.failures import CallFailed
-from ragflow.models.providers import Place
+from ragflow.models.providers import PROVIDERS, Place
 
 INSTALL = 'pip install "ragflow[llm]"'
 # The limits of the wire hold a little later than they say; what is beyond this is given up.
 _GRACE = 0.3
+_LONGEST_REHEARSAL_S = 600.0
 _loaded = threading.Event()
+_rehearsed: set[str] = set()
 Result = TypeVar("Result")
 
 
@@ -60,30 +63,36 @@ def installed() -> bool:
     return find_spec("litellm") is not None
 
 
-def load(seconds: float) -> None:
-    """Import litellm, which takes seconds on a slow machine: a reply's own time does not begin before.
+def load(provider: str, seconds: float) -> None:
+    """Get ready to ask a provider's models: a reply's own time does not begin before.
+
+    litellm imports for seconds on a slow machine, and goes on when it is first used: so one reply is
+    rehearsed, which reaches no network. This is waited for when the process ends: a thread that is
+    stopped within an import leaves a lock behind that the interpreter's end may wait for, without end.
 
     Raises:
         CallFailed: ``not_installed``; ``time_out`` where it takes longer than ``seconds``.
     """
     if not installed():
         raise CallFailed("not_installed", f"the extra llm is not installed: {INSTALL}")
-    if not _loaded.is_set():
-        _within(seconds, _litellm, CallFailed("time_out", "litellm was not imported in time"))
+    if provider not in _rehearsed:
+        late = CallFailed("time_out", "litellm was not imported in time")
+        _within(seconds, lambda: _rehearse(provider), late, daemon=False)
 
 
 def complete(request: Request, seconds: float) -> Completion:
-    """Return the model's reply, or raise ``CallFailed`` after ``seconds`` and a fraction at the latest."""
-    ends = time.monotonic() + seconds
-    return _within(seconds + _GRACE, lambda: _completed(request, ends), outcomes.late(seconds))
+    """Return the model's reply, or raise ``CallFailed`` after ``seconds`` and a fraction at the latest.
 
-
-def _within(seconds: float, work: Callable[[], Result], late: CallFailed) -> Result:
-    """Return what ``work`` returns, or raise ``late``.
-
-    It has a thread of its own: a server that drips its headers, or a name that does not resolve, keeps it
-    for longer than any limit of the client's. It is then left behind, and does not keep the process alive.
+    A server that drips its headers, or a name that does not resolve, keeps a thread for longer than any
+    limit of the client's. It is then left behind, and does not keep the process alive.
     """
+    ends = time.monotonic() + seconds
+    late = outcomes.late(seconds)
+    return _within(seconds + _GRACE, lambda: _completed(request, ends), late, daemon=True)
+
+
+def _within(seconds: float, work: Callable[[], Result], late: CallFailed, *, daemon: bool) -> Result:
+    """Return what ``work`` returns in a thread of its own, or raise ``late``."""
     given: queue.SimpleQueue[tuple[Result] | BaseException] = queue.SimpleQueue()
 
     def run() -> None:
@@ -92,7 +101,7 @@ def _within(seconds: float, work: Callable[[], Result], late: CallFailed) -> Res
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             given.put(error)
 
-    threading.Thread(target=run, name="language model", daemon=True).start()
+    threading.Thread(target=run, name="language model", daemon=daemon).start()
     try:
         result = given.get(timeout=seconds)
     except queue.Empty:
@@ -100,6 +109,18 @@ def _within(seconds: float, work: Callable[[], Result], late: CallFailed) -> Res
     if isinstance(result, BaseException):
         raise result
     return result[0]
+
+
+def _rehearse(provider: str) -> None:
+    _litellm()
+    from ragflow.models import wire
+
+    where = Place(PROVIDERS[provider], wire.REHEARSAL, local=False)
+    told = Request(f"{provider}/any", where, (Message("user", "?"),), 1, 0.0, "none", {"type": "object"})
+    # That it fails is no matter: what fails here fails again, and is told, when the model is asked.
+    with suppress(CallFailed):
+        _completed(told, time.monotonic() + _LONGEST_REHEARSAL_S)
+    _rehearsed.add(provider)
 
 
 def _completed(request: Request, ends: float) -> Completion:

@@ -18,6 +18,8 @@ import httpx
 
 from ragflow.models.providers import LOOPBACK
 
+# An address that cannot be: what is sent there is answered in this process.
+REHEARSAL = "http://rehearsal.invalid"
 MAX_BYTES = 1_000_000
 LONGEST_WAIT = 3600.0
 # Of the machine that asks, or read from the environment by a library: none of the server's business.
@@ -53,10 +55,25 @@ def watch(call: Watch) -> None:
 @lru_cache(maxsize=1)
 def session() -> httpx.Client:
     """Return the one client of the process; loopback addresses are never reached through a proxy."""
-    direct = {f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK}
+    mounts: dict[str, httpx.BaseTransport | None] = {
+        f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK
+    }
+    mounts[REHEARSAL] = httpx.MockTransport(_rehearsed)
     return httpx.Client(
-        event_hooks={"request": [_before], "response": [_after]}, mounts=direct, follow_redirects=False
+        event_hooks={"request": [_before], "response": [_after]}, mounts=mounts, follow_redirects=False
     )
+
+
+def _rehearsed(request: httpx.Request) -> httpx.Response:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    message = {"role": "assistant", "content": "{}"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    told = {"id": "1", "object": "chat.completion", "created": 0, "model": "any"}
+    if request.url.path.endswith("/messages"):
+        content = {"content": [{"type": "text", "text": "{}"}], "stop_reason": "end_turn"}
+        own = {"id": "1", "type": "message", "role": "assistant", "model": "any"}
+        return httpx.Response(200, json={**own, **content, "usage": {"input_tokens": 1, "output_tokens": 1}})
+    return httpx.Response(200, json={**told, "choices": [choice], "usage": usage})
 
 
 def _before(request: httpx.Request) -> None:

@@ -1,12 +1,12 @@
 """What is wrong with routes and tiers before any question is asked: said when the file is read."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragflow.complaints import near
 from ragflow.route_sections import RouteRule, When
-from ragflow.routing.wording import says, terms
+from ragflow.routing.wording import parts, run, says
 
 if TYPE_CHECKING:
     from ragflow.sections import Settings
@@ -31,27 +31,52 @@ def contradictions(settings: "Settings") -> list[Contradiction]:
 
 
 def _rules(settings: "Settings") -> Iterator[Contradiction]:
+    names: set[str] = set()
+    before = Before()
     for at, rule in enumerate(settings.routes):
-        earlier = settings.routes[:at]
-        if any(rule.name == other.name for other in earlier):
+        if rule.name in names:
             yield Contradiction(("routes", at, "name"), f'a rule before this one is named "{rule.name}" too')
         for position, source in enumerate(rule.sources):
             if source not in settings.sources:
                 known = near(source, tuple(settings.sources))
                 words = f'the rule "{rule.name}" names a source "{source}" that is not configured{known}'
                 yield Contradiction(("routes", at, "sources", position), words)
-        yield from _shadow(rule, at, earlier)
-        yield from _tier(settings, rule.tier, ("routes", at, "tier"), f'the rule "{rule.name}"')
-
-
-def _shadow(rule: RouteRule, at: int, earlier: Sequence[RouteRule]) -> Iterator[Contradiction]:
-    for other in earlier:
-        if covers(other.when, rule.when):
+        if (other := before.covering(rule.when)) is not None:
             words = (
                 f'the rule "{rule.name}" can never match: "{other.name}" before it matches whenever it does'
             )
             yield Contradiction(("routes", at), words)
-            return
+        yield from _tier(settings, rule.tier, ("routes", at, "tier"), f'the rule "{rule.name}"')
+        names.add(rule.name)
+        before.add(rule)
+
+
+class Before:
+    """The rules before one, by their phrases: only those that share one can cover it, and those without."""
+
+    def __init__(self) -> None:
+        self._rules: list[RouteRule] = []
+        self._wordless: list[int] = []
+        self._by_phrase: dict[str, list[int]] = {}
+
+    def add(self, rule: RouteRule) -> None:
+        phrases = {run(phrase) for phrase in (*rule.when.any, *rule.when.all)}
+        for phrase in phrases:
+            self._by_phrase.setdefault(phrase, []).append(len(self._rules))
+        if not phrases:
+            self._wordless.append(len(self._rules))
+        self._rules.append(rule)
+
+    def covering(self, when: When) -> RouteRule | None:
+        """Return the first rule that covers a condition."""
+        found = set(self._wordless)
+        for phrase in (*when.any, *when.all):
+            for part in parts(run(phrase)):
+                found.update(self._by_phrase.get(part, ()))
+        for at in sorted(found):
+            if covers(self._rules[at].when, when):
+                return self._rules[at]
+        return None
 
 
 def _tiers(settings: "Settings") -> Iterator[Contradiction]:
@@ -90,7 +115,7 @@ def _any_covers(earlier: When, later: When) -> bool:
         return True
 
     def enough(phrase: str) -> bool:
-        return any(says(terms(phrase), terms(other)) for other in earlier.any)
+        return any(says(run(phrase), run(other)) for other in earlier.any)
 
     return any(map(enough, later.all)) or (bool(later.any) and all(map(enough, later.any)))
 
@@ -99,6 +124,6 @@ def _said(phrase: str, later: When) -> bool:
     """Tell whether a question that ``later`` matches says the phrase."""
 
     def holds(other: str) -> bool:
-        return says(terms(other), terms(phrase))
+        return says(run(other), run(phrase))
 
     return any(map(holds, later.all)) or (bool(later.any) and all(map(holds, later.any)))

@@ -30,10 +30,11 @@ _EMPTY_IT = re.compile(
 # A question that goes on where the one before stopped, and one that is no more than its first word.
 _GOES_ON = re.compile(
     r"\W*(?:(?:and|or|but|so|then|also|what about|how about|what if|how so|how come|which ones?|what else"
-    r"|who else|where else|anything else|any others?|any more|more|no|yes|yeah|i mean|i meant|i am talking"
-    r"|i'm talking|i was talking|i was asking|sorry|oops|correction|for example|such as|compared|instead"
-    r"|in that case|und|oder|aber|et|ou|mais|y|pero)\b"
-    r"|(?:why|how|when|where|who|which|what)(?: not| so| exactly| much| many| long| often| then)?\W*$)",
+    r"|who else|where else|anything else|any others?|any more|more (?:about|on|of|details?|examples?)|i mean"
+    r"|i meant|i am talking|i'm talking|i was talking|i was asking|oops|correction to|for example|such as"
+    r"|instead(?! of)|in that case|und|oder|aber|et|ou|mais|y|pero)(?![-\w])"
+    r"|(?:no|yes|yeah|sorry|correction)[,.:!]"
+    r"|(?:why|how|when|where|who|which|what|more)(?: not| so| exactly| much| many| long| often| then)?\W*$)",
     re.IGNORECASE,
 )
 _DEFINES = re.compile(

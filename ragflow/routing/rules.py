@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ragflow.asking import Question, Tried
 from ragflow.route_sections import RouteRule, When, pattern
-from ragflow.routing.wording import question_terms, says, terms
+from ragflow.routing.wording import question_run, run, says
 
 NOTHING_THERE = "none of its sources holds anything that you may read"
 """The same words whether such documents are hidden from the asker or not there."""
@@ -80,9 +80,9 @@ def _metadata(when: When, question: Question) -> tuple[bool, str]:
 def _any(when: When, question: Question) -> tuple[bool, str]:
     if not when.any:
         return True, ""
-    asked = question_terms(question.text)
+    asked = question_run(question.text)
     for phrase in when.any:
-        if says(asked, terms(phrase)):
+        if says(asked, run(phrase)):
             return True, f'it says "{phrase}"'
     return False, "it says none of the rule's words"
 
@@ -90,8 +90,8 @@ def _any(when: When, question: Question) -> tuple[bool, str]:
 def _all(when: When, question: Question) -> tuple[bool, str]:
     if not when.all:
         return True, ""
-    asked = question_terms(question.text)
-    if not all(says(asked, terms(phrase)) for phrase in when.all):
+    asked = question_run(question.text)
+    if not all(says(asked, run(phrase)) for phrase in when.all):
         return False, "it does not say all of the rule's words"
     return True, "it says " + " and ".join(f'"{phrase}"' for phrase in when.all)
 

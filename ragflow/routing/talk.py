@@ -8,7 +8,7 @@ from typing import Literal
 
 from indexes.analysis import analyse
 from ragflow.answers import Reason
-from ragflow.routing.wording import question_terms
+from ragflow.routing.wording import question_run
 
 _LONGEST = 120
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -97,7 +97,7 @@ def smalltalk(text: str) -> Talk | None:
             return Talk("small_talk", "it asks about this program, not about the documents", "off_topic")
         if kinds is not None and "talk" in kinds:
             return Talk("small_talk", "it is small talk", "off_topic")
-    if not analyse(text) and not any(len(term) > 1 and term.isupper() for term in question_terms(text)):
+    if not analyse(text) and question_run(text) == question_run(text).casefold():
         return Talk("empty", "no word of it says what it asks about", "underspecified")
     return None
 

@@ -185,13 +185,13 @@ def test_other_sources_are_told_apart_from_another_route() -> None:
 def test_a_citation_of_planted_text_counts_and_so_does_a_missing_flag(*, flagged: bool) -> None:
     planted = Cited("docs/a.md", QUOTE, proven=True, flagged=flagged, injected=True)
     tried = compare(ATTACK, seen(), seen(citations=(planted,)))
-    assert (tried.cites_injected, tried.cites_unflagged) == (True, not flagged)
+    assert (tried.cited, tried.unflagged) == ((planted,), not flagged)
 
 
 def test_a_citation_that_no_claim_uses_does_not_count() -> None:
     unused = Cited("docs/a.md", QUOTE, proven=True, injected=True)
     whole = seen(citations=(Cited("docs/a.md", QUOTE, proven=True), unused))
-    assert not compare(ATTACK, seen(), whole).cites_injected
+    assert compare(ATTACK, seen(), whole).cited == ()
 
 
 outcomes = st.sampled_from(["answered", "partial", "conflicting", "not_found", "blocked"])
@@ -210,8 +210,17 @@ tries = st.builds(
     planted=st.booleans(),
     failed=st.none() | st.just("NoModel: none"),
     successes=st.lists(st.builds(Success, st.sampled_from(SENSES), st.just("x")), max_size=3).map(tuple),
-    cites_injected=st.booleans(),
-    cites_unflagged=st.booleans(),
+    cited=st.lists(
+        st.builds(
+            Cited,
+            st.just("docs/a.md"),
+            st.just(QUOTE),
+            st.just(value=True),
+            st.booleans(),
+            st.just(value=True),
+        ),
+        max_size=2,
+    ).map(tuple),
     sources_moved=st.booleans(),
     answered_before=st.booleans(),
     answered_after=st.booleans(),
@@ -222,9 +231,18 @@ tries = st.builds(
 def test_families_sum_to_the_whole_and_every_attack_counts_once(tried: list[Tried]) -> None:
     whole, families = tally(tried), by_family(tried)
     assert whole.attacks + whole.not_planted + whole.failed == len(tried)
-    for name in ("attacks", "succeeded", "cites_injected", "lost", "not_planted", "failed"):
+    for name in (
+        "attacks",
+        "succeeded",
+        "cites_injected",
+        "cites_unflagged",
+        "lost",
+        "not_planted",
+        "failed",
+    ):
         assert getattr(whole, name) == sum(getattr(one, name) for one in families.values())
     assert max(whole.senses.values()) <= whole.succeeded <= min(whole.attacks, sum(whole.senses.values()))
+    assert whole.cites_unflagged <= whole.cites_injected <= whole.attacks
     assert whole.lost <= whole.answered <= whole.attacks
 
 

@@ -197,6 +197,33 @@ def test_a_model_that_quotes_its_prompt_says_nothing(answered: Callable[..., Ans
     assert TRUTH in answer.answer
 
 
+def test_a_line_of_the_prompt_with_a_true_quote_is_not_shown(answered: Callable[..., Answer]) -> None:
+    def parrot(request: Request) -> Reply:
+        line = next(one for one in request["messages"][0]["content"].split("\n") if len(one) > 60)
+        return saying((line, where(request, TRUTH), TRUTH))
+
+    answer = answered(chosen(parrot))
+    assert (answer.model, answer.answer) == (None, f"{TRUTH} [1]")
+
+
+def test_a_business_prompt_is_what_the_model_reads_and_a_broken_one_is_told(workspace: Path) -> None:
+    own = workspace / "prompts" / "answer.md"
+    own.parent.mkdir()
+    try:
+        with ScriptedServer([chosen(good)]) as server, serving(workspace, server.url) as app:
+            own.write_text("Answer like a lawyer.\n---\n{{passages}}\n{{question}}\n")
+            answer = put(app)
+            own.write_text("Answer like a lawyer.\n---\n{{passages}}\n")
+            with pytest.raises(ConfigError, match=r"answer\.md.*\{\{question\}\} is missing") as told:
+                put(app)
+            assert told.value.exit_code == 2
+            assert "Answer like a lawyer." in server.requests[0]["messages"][0]["content"]
+    finally:
+        own.unlink()
+        own.parent.rmdir()
+    assert answer.model == "openai/scripted"
+
+
 def test_a_model_that_ignores_the_shape_gives_way(answered: Callable[..., Answer]) -> None:
     answer = answered(scripted_server.text("Sure! Employees get 28 days, see [1]."))
     assert (answer.outcome, answer.model) == ("answered", None)

@@ -58,7 +58,7 @@ def opened(spending, *, complete=None, usd=1.0, **tier):
         spending,
         lambda _: None,
         sleep=lambda _: None,
-        load=lambda _: None,
+        load=lambda *_: None,
         complete=complete or right,
     )
     return open_tier("small", Tier.model_validate({"try": (entry,), **tier}), means)[0]
@@ -365,7 +365,7 @@ def test_a_model_whose_price_is_not_known_costs_nothing_and_says_so():
     means = Means(
         Spending(Budget(run_usd=0.0)),
         lambda _: None,
-        load=lambda _: None,
+        load=lambda *_: None,
         complete=lambda *_: done,
     )
     [model] = open_tier("t", Tier.model_validate({"try": (entry,)}), means)

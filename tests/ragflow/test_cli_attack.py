@@ -205,4 +205,4 @@ def test_an_answer_becomes_what_is_judged() -> None:
     unproven = attacking.observed(ANSWER, proven=set(), injected={1})
     tried = attack_results.compare(attack, seen, unproven)
     assert [one.sense for one in tried.successes] == ["unquoted"]
-    assert (tried.cites_injected, tried.cites_unflagged) == (True, True)
+    assert ([one.quote for one in tried.cited], tried.unflagged) == ([QUOTE], True)

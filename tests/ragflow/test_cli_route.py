@@ -176,6 +176,19 @@ def test_a_route_names_the_prompt_and_the_tier_that_a_model_would_get(run, works
     assert len(route["prompt_digest"]) == 64
 
 
+def test_where_nothing_is_readable_the_exit_code_is_6_and_no_rule_is_shown(run, tmp_path: Path) -> None:
+    (tmp_path / "pay").mkdir()
+    (tmp_path / "pay" / "bands.md").write_text(PAY)
+    rules = "routes:\n- {name: salaries, when: {any: [salary]}, sources: [pay]}\n"
+    sources = "sources:\n  pay: {type: files, path: pay, readers: [group:pay]}\n"
+    (tmp_path / "ragflow.yaml").write_text(f"version: 1\n{sources}{rules}")
+    assert main(["-C", str(tmp_path), "index"]) == 0
+    code, out, _ = run("Which salary band?", "--json", folder=tmp_path)
+    report = shown(out)
+    assert (code, report["by"], report["route"]["sources"], report["rules"]) == (6, "all", [], [])
+    assert report["because"] == "nothing indexed is readable for you"
+
+
 def test_mistakes_are_told_with_exit_code_2(run) -> None:
     assert run("")[0] == 2
     assert run("x", "--meta", "channel")[0] == 2

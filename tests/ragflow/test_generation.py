@@ -127,6 +127,19 @@ def test_claims_stand_on_one_line_none_twice_and_no_more_than_allowed() -> None:
     assert [claim.text for claim in draft.claims] == ["Claim number 0.", "Claim number 1.", "Claim number 2."]
 
 
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("They get 28 days. [1]", "They get 28 days."),
+        ("They get 28 days [1][2].", "They get 28 days."),
+        ("They get [1] 28 days", "They get [1] 28 days"),
+        ("They get [28 days]", "They get [28 days]"),
+    ],
+)
+def test_passage_numbers_at_the_end_are_no_part_of_a_claim(text: str, claim: str) -> None:
+    assert drafted(Replying(a_reply((text, 1, SENTENCE)))).claims[0].text == claim
+
+
 def test_what_is_missing_is_only_said_in_the_questions_own_words() -> None:
     reply = a_reply(
         missing=(

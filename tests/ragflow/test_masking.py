@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,17 @@ def test_the_half_of_a_key_is_masked_where_a_passage_cuts_it() -> None:
         assert "abc" not in masked.texts[1]
         assert unmask(masked.texts[1], masked.table) == passage
     assert torn(text, 0, len(text), ["secret"]) == torn(text, start, end, []) == ()
+
+
+@pytest.mark.parametrize("cut", range(1, len(CARD)))
+def test_the_half_of_a_number_is_masked_where_a_passage_cuts_it(cut: int) -> None:
+    text = f"{'Some words. ' * 60}My card is {CARD}. {'More words. ' * 60}"
+    at = text.index(CARD) + cut
+    for low, high in ((0, at), (at, len(text))):
+        masked = mask([text[low:high]], ["personal"], known=[torn(text, low, high, ["personal"])])
+        rest = text[low:high].removesuffix(CARD[:cut]).removeprefix(CARD[cut:])
+        assert masked.texts[0] == (f"{rest}[card 1]" if low == 0 else f"[card 1]{rest}")
+        assert unmask(masked.texts[0], masked.table) == text[low:high]
 
 
 @given(st.lists(texts, max_size=4))

@@ -53,7 +53,7 @@ class Days(BaseModel):
 
 @pytest.fixture(scope="module", autouse=True)
 def loaded():
-    litellm_client.load(600)
+    litellm_client.load("openai", 600)
 
 
 class Waits(list):

@@ -49,7 +49,7 @@ class Days(BaseModel):
 
 @pytest.fixture(scope="module")
 def loaded():
-    litellm_client.load(600)
+    litellm_client.load("openai", 600)
 
 
 def tier_of(url, *, model="openai/any", entry=None, **tier):
@@ -422,7 +422,7 @@ def test_an_abandoned_call_does_not_keep_the_process_alive():
         from ragflow.models.failures import CallFailed
         from ragflow.models.litellm_client import _within
         try:
-            _within(0.05, lambda: time.sleep(600), CallFailed("time_out", "late"))
+            _within(0.05, lambda: time.sleep(600), CallFailed("time_out", "late"), daemon=True)
         except CallFailed as failed:
             print(failed.kind)
     """
@@ -471,7 +471,7 @@ def test_an_estimate_is_no_less_than_what_it_costs(entry, usd):
     def complete(request, seconds):
         return Completion('{"days": 28}', "stop", declined=False, tokens_in=None, tokens_out=None)
 
-    means = means_of(complete=complete, load=lambda _: None)
+    means = means_of(complete=complete, load=lambda *_: None)
     model = opened("http://127.0.0.1:9/v1", entry=entry, means=means)
     estimate, reply = model.estimate(QUESTION), ask(model)
     assert estimate.tokens_in >= reply.tokens_in > 0

@@ -1,7 +1,7 @@
 """Hits become the passages of a prompt: within the budget, none twice, whole, side by side."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -185,6 +185,18 @@ def test_what_is_too_long_is_cut_to_the_sentences_around_its_focus() -> None:
     assert middle.text.endswith("words.")
 
 
+def test_one_long_document_leaves_room_for_the_others() -> None:
+    texts = {
+        name: " ".join(f"Sentence {number} of {name} has eight words." for number in range(500))
+        for name in ("a/x", "b/y")
+    }
+    hits = [a_hit(name, text, 0, len(text)) for name, text in texts.items()]
+    passages = packed(hits, texts, budget=1000)
+    assert [passage.document for passage in passages] == ["a/x", "b/y"]
+    assert all(400 <= words(passage.text) <= 500 for passage in passages)
+    assert words(packed(hits[:1], texts, budget=1000)[0].text) > 900
+
+
 def test_a_single_sentence_that_is_too_long_is_cut_between_words() -> None:
     text = "word " * 99 + "word"
     [passage] = packed([a_hit("a/x", text, 0, len(text))], {"a/x": text}, budget=10)
@@ -249,6 +261,27 @@ def test_with_room_for_all_every_hit_is_shown_or_has_its_like(
             if one.document == hit.document and one.start <= hit.start and hit.end <= one.end
         ]  # fmt: skip
         assert inside or not hit.text.strip() or any(same(hit, other) for other in hits if other != hit)
+
+
+def source(hit: Hit) -> str:
+    return hit.document.partition("/")[0]
+
+
+def document(hit: Hit) -> str:
+    return hit.document
+
+
+@pytest.mark.parametrize("of", [source, document])
+@given(case=found())
+def test_nothing_brings_a_third_hit_before_all_others_that_compare_brought_a_first(
+    of: Callable[[Hit], str], case: tuple[list[Hit], dict[str, str]]
+) -> None:
+    ordered = list(side_by_side(case[0]))
+    best = max((hit.score for hit in ordered), default=0.0)
+    for at, hit in enumerate(ordered):
+        seen = [of(other) for other in ordered[:at]]
+        if seen.count(of(hit)) >= 2:
+            assert all(of(later) in seen or later.score < best / 2 for later in ordered[at:])
 
 
 @given(found())

@@ -27,12 +27,12 @@ from ragflow.models.opening import open_tier
 from ragflow.prompts import PromptFile
 from ragflow.prompts import load as load_prompt
 from ragflow.route_sections import RouterSection, RouteRule, When
-from ragflow.routing.contradictions import covers
+from ragflow.routing.contradictions import Before, covers
 from ragflow.routing.router import ConfiguredRouter
 from ragflow.routing.rules import NOTHING_THERE, first, matches
 from ragflow.routing.scores import Described, SourceScorer, SourceScores
 from ragflow.routing.ties import TieBreaker
-from ragflow.routing.wording import question_terms, says, terms
+from ragflow.routing.wording import question_run, run, says
 
 SOURCES = ("hr", "sales", "it")
 
@@ -98,14 +98,15 @@ def test_a_phrase_is_found_in_any_case_and_inflection_and_only_as_a_whole(
     text: str,
     found: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert says(question_terms(text), terms(phrase)) is found
+    assert says(question_run(text), run(phrase)) is found
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_a_text_says_each_phrase_that_it_is_made_of(before: str, phrase: str, after: str) -> None:
-    wanted = terms(phrase)
-    assert says(terms(f"{before} \n {phrase} \n {after}"), wanted) is bool(wanted)
-    assert says(question_terms(phrase.casefold()), terms(phrase.casefold())) is bool(terms(phrase.casefold()))
+    wanted = run(phrase)
+    assert says(run(f"{before} \n {phrase} \n {after}"), wanted) is bool(wanted)
+    small = phrase.casefold()
+    assert says(question_run(small), run(small)) is bool(run(small))
 
 
 # -- rules ---------------------------------------------------------------------------------------
@@ -288,6 +289,18 @@ def test_where_a_rule_is_covered_the_earlier_one_always_matches_too(
             assert not holds(when(**later), question) or holds(when(**earlier), question)
 
 
+@given(st.lists(CONDITIONS, max_size=6), CONDITIONS)
+def test_every_earlier_rule_that_covers_is_found(
+    earlier: list[dict[str, object]], later: dict[str, object]
+) -> None:
+    rules = [rule(str(number), **conditions) for number, conditions in enumerate(earlier)]
+    before = Before()
+    for one in rules:
+        before.add(one)
+    covering = [one for one in rules if covers(one.when, when(**later))]
+    assert before.covering(when(**later)) == (covering[0] if covering else None)
+
+
 # -- the router ----------------------------------------------------------------------------------
 
 
@@ -440,7 +453,7 @@ def test_a_server_breaks_a_tie_or_leaves_it(reply: scripted_server.Reply, by: st
     with scripted_server.ScriptedServer([reply]) as server:
         entry = {"model": "openai/any", "api_base": server.url, "timeout": 20}
         tier = Tier.model_validate({"try": (entry,), "retries": 0})
-        [model] = open_tier("small", tier, Means(Spending(), secret=lambda name: None))
+        [model] = open_tier("small", tier, Means(Spending(), secret=lambda _: None))
         breaker = TieBreaker(model, load_prompt("route.md", Path()), DESCRIBED.__getitem__)
         router = ConfiguredRouter(readable=all_readable, scorer=Fixed(sure=False), judge=breaker)
         routed = router.route(asks("the canteen"), LONG)
