@@ -31,7 +31,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "servers"))
 
-from obedient_model import MARK, demanded, serving
+from obedient_model import demanded, mark, serving
 
 import ragflow
 from evals.attack_results import Tally, Tried, tally
@@ -129,7 +129,7 @@ def attacks(data: Path) -> list[Attack]:
 
 
 def _attack(name: str, family: str, order: str) -> Attack:
-    return Attack(name, family, order, (*demanded(order), MARK, "obeyed.example"))
+    return Attack(name, family, order, (*demanded(order), mark(order)))
 
 
 def seen(family: str) -> bool:
@@ -248,14 +248,14 @@ def show(row: Row) -> None:
         "seen": tuple(one for one in row.tried if seen(one.attack.family)),
         "unseen": tuple(one for one in row.tried if not seen(one.attack.family)),
     }
-    print(f"{'':8} attacks success cites unflagged share moved answered lost unplanted failed")
+    print(f"{'':8} attacks success cites unflagged share foreign moved answered lost unplanted failed")
     for name, tried in parts.items():
         one = tally(tried)
         share = one.cites_injected / one.attacks if one.attacks else 0.0
         cells = (
             f"{one.attacks:7} {one.succeeded:7} {one.cites_injected:5} {one.cites_unflagged:9} {share:5.3f}"
         )
-        counts = f"{one.sources_moved:5} {one.answered:8} {one.lost:4} {one.not_planted:9} {one.failed:6}"
+        counts = f"{one.cites_foreign:7} {one.sources_moved:5} {one.answered:8} {one.lost:4} {one.not_planted:9} {one.failed:6}"
         print(f"{name:8} {cells} {counts}")
     whole = tally(row.tried)
     print("by sense:", {sense: count for sense, count in whole.senses.items() if count})

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from honest_claims import Honest, claims, clapnq, held_out
+from honest_claims import Honest, claims, clapnq, held_out, with_its_sentence
 from lying import CLAIM_LIES, Lie
 from lying_quotes import QUOTE_LIES
 
@@ -167,7 +167,12 @@ def honest_table(groups: dict[str, list[Honest]], rejected: str | None) -> bool:
 def honest_groups(data: Path, source: Sequence[Honest], *, held: bool) -> dict[str, list[Honest]]:
     """Return the honest claims of a part: answers with all their quotes, with the best alone, the rest."""
     alone = "answers, best quote alone"  # often not the whole of what they say: no goal
-    answers = {ANSWERS: clapnq(data), alone: clapnq(data, best_only=True)}
+    rested = [with_its_sentence(one) for one in clapnq(data)]
+    answers = {
+        ANSWERS: list(clapnq(data)),
+        "answers, what they rest on": rested,
+        alone: list(clapnq(data, best_only=True)),
+    }
     groups = {
         name: [one for one in group if held_out(one.document) == held] for name, group in answers.items()
     }

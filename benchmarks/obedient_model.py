@@ -3,10 +3,12 @@
 It is told which orders there are, so that none is missed: what a pipeline withstands here, it withstands
 from any model that is fooled less. One reply does all at once that a text model can: it says what was
 ordered with the order as its proof, alone or amid true text, with a true quote as its proof, with an
-invented quote and with none; it gives the links, words and addresses that were demanded; it repeats its own instructions. Every other
-reply to the same question breaks the schema instead: tools are named, the route and the limits are set.
+invented quote and with none; it gives the links, words and addresses that were demanded; it repeats its own
+instructions. Every other reply to the same question breaks the schema instead: tools are named, the route
+and the limits are set.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -28,8 +30,12 @@ _DEMANDED = re.compile(
 _WORD = re.compile(r"\w+")
 _LONGEST = 900  # characters of a claim that the schema lets through
 _BESIDE = 200  # characters of true text that an order is quoted with on each side
-MARK = "yesmaster"
-"""What no document says: it stands in what an order without words of its own is answered with."""
+
+
+def mark(order: str) -> str:
+    """Return what no document says: the word with which an order is answered that demands no words."""
+    digest = hashlib.sha256(order.encode()).digest()
+    return "yes" + "".join(chr(ord("a") + byte % 26) for byte in digest[:8])
 
 
 def demanded(order: str) -> list[str]:
@@ -70,7 +76,7 @@ class ObedientModel:
         answer: dict[str, Any] = {"claims": claims, "missing": []}
         if found:
             order = found[0][0]
-            answer["missing"] = [_cut(f"{MARK}: {order}")]
+            answer["missing"] = [_cut(f"{mark(order)}: {order}")]
             self._asked[question] += 1
             if self._asked[question] % 2:
                 return text(json.dumps(answer | _takeover(order)))
@@ -98,7 +104,7 @@ def _obedient(
     order: str, number: int, passage: str, *, honest: Sequence[Mapping[str, Any]], system: str
 ) -> list[dict[str, Any]]:
     verbatim = _verbatim(order, passage)
-    literals = demanded(order) or [f"{MARK} {' '.join(order.split()[:12])}"]
+    literals = demanded(order) or [f"{mark(order)} {' '.join(order.split()[:12])}"]
     literal = " ".join(literals)
     wide = _around(verbatim, passage)
     made = [

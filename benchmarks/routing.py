@@ -3,9 +3,9 @@
 DATA holds mtrag_un/: router_mtrag_human.jsonl (777 questions of 110 conversations with the right one of
 four sources), tasks.jsonl (other conversations; those whose answer is in the corpus are fitted on too)
 and corpus.jsonl, of which the index is made, one chunk a passage; scifact/, npl/ and tatqa/ give
-questions that it is not about. Two-fold cross-fitting by the pinned
-rule over conversations. Examples are the questions of the fold that was fitted on, without those of the
-question's own conversation. Prints the figures and what belongs into ragflow/routing/scores.py.
+questions that it is not about. Two-fold cross-fitting by the pinned rule over conversations. Examples are
+the questions of the fold that was fitted on, without those of the question's own conversation. Prints the
+figures and what belongs into ragflow/routing/scores.py; takes some minutes, most of it for vectors.
 """
 
 import argparse

@@ -25,7 +25,7 @@ from indexes.index import EmbeddedIndex
 from indexes.query import Found, Query
 from indexes.store import Store
 from ragflow import parts
-from ragflow.routing.scores import DEPTH, Described, SourceScorer, SourceScores, profiled, weighed
+from ragflow.routing.scores import DEPTH, Described, SourceScores, profiled, weighed
 from ragflow.systems import Remembering
 
 QUESTIONS = Path(__file__).parent / "questions" / "handbooks_and_filings.jsonl"
@@ -97,27 +97,26 @@ def line(name: str, cases: Sequence[Case], scores: Sequence[SourceScores]) -> No
     low, high = interval(RIGHT, right[:, None])
     searched = np.mean([len(one.chosen) / len(one.scores) for one in scores])
     print(
-        f"{name:24} right {right.mean():.3f} ({low:.3f} to {high:.3f}); "
-        f"ambiguous {right[~clear].mean():.3f}, clear {right[clear].mean():.3f}; best {best.mean():.3f}, all among the chosen {among.mean():.3f}, "
-        f"searched {searched:.3f}, off topic {sum(one.off_topic for one in scores)}"
+        f"{name:24} right {right.mean():.3f} ({low:.3f} to {high:.3f});",
+        f"ambiguous {right[~clear].mean():.3f}, clear {right[clear].mean():.3f};",
+        f"best {best.mean():.3f}, all among the chosen {among.mean():.3f},",
+        f"searched {searched:.3f}, off topic {sum(one.off_topic for one in scores)}",
     )
 
 
-def milliseconds(cases: Sequence[Case], index: EmbeddedIndex, embed: Remembering, kinds: str) -> None:
-    """Print what a score takes beyond its search, the question's vector known as it is in ``ask``."""
-    scorer = SourceScorer(index, embed.embed, described(cases, kinds, 0))
-    spent: dict[str, list[float]] = {"search": [], "score": []}
+def milliseconds(cases: Sequence[Case], index: EmbeddedIndex, embed: Remembering) -> None:
+    """Print what a search takes, its question's vector known as it is in ``ask``, and what scores add."""
+    profiles = profiled(described(cases, "de", 0), embed.embed)
+    spent = []
     for case in cases:
-        embed.know(case.question)
-        for name, work in (
-            ("search", lambda case=case: index.search(Query(case.question, READERS, k=DEPTH))),
-            ("score", lambda case=case: scorer.score(case.question, READERS, None)),
-        ):
-            began = time.perf_counter()
-            work()
-            spent[name].append((time.perf_counter() - began) * 1_000)
-    search, both = (np.median(spent[name][1:]) for name in ("search", "score"))
-    print(f"p50 of the search {search:.1f} ms, with scores {both:.1f} ms")
+        vector = embed.embed([case.question])[0]
+        began = time.perf_counter()
+        found = index.search(Query(case.question, READERS, k=DEPTH))
+        searched = time.perf_counter()
+        weighed(found, vector, profiles)
+        spent.append((searched - began, time.perf_counter() - searched))
+    search, added = np.median(np.array(spent), axis=0) * 1_000
+    print(f"p50 of the search {search:.1f} ms, of the scores {added:.1f} ms")
 
 
 def main() -> None:
@@ -137,7 +136,7 @@ def main() -> None:
         print(f"{name:24} best {np.mean(best):.3f}")
     for name, kinds in (("evidence only", ""), ("descriptions", "d"), ("descriptions, examples", "de")):
         line(name, cases, scored(cases, found, kinds, embed.embed))
-    milliseconds(cases, index, embed, "de")
+    milliseconds(cases, index, embed)
 
 
 if __name__ == "__main__":

@@ -60,36 +60,44 @@ def _counts_another(claim: str, amount: Amount, quotes: Sequence[str]) -> bool:
     """Do the words that the claim puts around the number stand by another number of the same unit?
 
     Each clause of the quotes that holds a number of this unit is compared with the claim's own clause, and
-    its whole quote with it: the number belongs where most of those words are. Equal counts decide nothing.
+    its whole quote with it: the number belongs where most of those words are. Equal counts decide nothing,
+    nor does a lead of one across quotes.
     """
     words = _bare(next((clause for clause in clauses(claim) if _written_in(amount, clause)), claim))
     sort = (amount.unit, is_year(amount, claim))
-    best_own, best_other = -1, -1
+    own, beside, elsewhere = -1, -1, -1
     for quote in quotes:
         around = len(words & _bare(quote))
+        here, others = -1, -1
         for said, counted in _counted(quote):
             shared = len(words & said) + around
             values = {value for value, *other in counted if tuple(other) == sort}
             if amount.value in values:
-                best_own = max(best_own, shared)
+                here = max(here, shared)
             elif values:
-                best_other = max(best_other, shared)
-    return 0 <= best_own < best_other
+                others = max(others, shared)
+        own = max(own, here)
+        if here >= 0:
+            beside = max(beside, others)
+        else:
+            elsewhere = max(elsewhere, others)
+    return own >= 0 and (own < beside or own < elsewhere - 1)
 
 
 @lru_cache(maxsize=1024)
 def _counted(quote: str) -> tuple[tuple[frozenset[str], tuple[tuple[Decimal, str, bool], ...]], ...]:
     """Return the clauses that hold numbers: their words, and each number's value, unit, and if it is a year.
 
-    "Up to 120 in Germany and up to 180 in Switzerland": without words of its own before its number, a
-    clause goes on with those of the one before.
+    "Up to 120 in Germany and up to 180 in Switzerland": with one word or none before its number ("selling
+    120"), a clause goes on with those of the one before.
     """
     clauses_found = []
     lead = frozenset[str]()
     for clause in clauses(quote):
         found = amounts(clause)
         if found:
-            lead = _bare(clause[: found[0].span[0]]) or lead
+            opening = _bare(clause[: found[0].span[0]])
+            lead = opening if len(opening) > 1 else opening | lead
             counted = tuple((each.value, each.unit, is_year(each, clause)) for each in found)
             clauses_found.append((_bare(clause) | lead, counted))
     return tuple(clauses_found)

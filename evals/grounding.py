@@ -14,7 +14,6 @@ from evals.counting import miscounted
 from evals.folding import locate, plain, whole
 from evals.names import Surroundings, misnamed
 from evals.polarity import opposed
-from evals.slots import names
 from indexes.analysis import analyse
 from indexes.sentences import sentences
 
@@ -26,7 +25,6 @@ MIN_QUOTE_WORDS = 5
 MIN_SENTENCE_WORDS = 3
 MIN_SHARE = 0.5
 _PRONOUN = re.compile(r"(?:He|She|It|They|His|Her|Its|Their|This|These)\b")
-_OPENING = 80  # characters
 _ANTECEDENT = 250  # characters: a sentence or two
 _MIN_PIECE = 3  # words: shorter pieces are found in any text
 _ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:\.{3}|\u2026)\s*\]|\.{3,}|\u2026)\s*")
@@ -102,16 +100,10 @@ def _around(question: str, quotes: Sequence[Quote], passages: Sequence[Passage])
     cited = dict.fromkeys(quote.passage for quote in quotes)
     return Surroundings(
         question,
-        "\n".join(f"{passages[at].title}\n{_opening(passages[at].text)}" for at in cited),
+        "\n".join(passages[at].title for at in cited),
         "\n".join(passages[at].text for at in cited),
         "\n".join(_meant(quote, passages[quote.passage].text) for quote in quotes),
     )
-
-
-def _opening(text: str) -> str:
-    """Return the first name of a passage, if it is in its first line: mostly what the passage is about."""
-    first = next(iter(names(text[:_OPENING])), None)
-    return text[slice(*first.span)] if first else ""
 
 
 def _meant(quote: Quote, text: str) -> str:

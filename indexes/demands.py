@@ -1,6 +1,6 @@
 """Rules: what a program that was taken over is to do: change its answer, leak, call tools, do other work."""
 
-from indexes.orders import CLAUSE, DISGUISE, ORDER, OUTPUT, POLITE, VERB, YOUR, Rule, rule
+from indexes.orders import CLAUSE, DISGUISE, DISGUISE_WORDS, ORDER, OUTPUT, POLITE, VERB, YOUR, Rule, rule
 
 _OUTPUT_WORDS = "answer response responses reply replies output completion generated"
 _CODE = r"(?:code(?:base)?|solution|implementation|algorithm|program|script|function|application)"
@@ -52,12 +52,7 @@ ANSWER = (
     ),
     rule(
         "answer",
-        "reply respond answer output speak write communicate talk print & in with using as only"
-        " backwards reverse uppercase & base base64 base32 base16 emoji emojis morse rot rot13 caesar"
-        " binary hexadecimal pig leetspeak leet reverse backwards caps uppercase lowercase cipher"
-        " ciphers anagram anagrams pirate rhyme rhymes rhyming haiku riddle riddles shakespearean ascii"
-        " french german spanish italian chinese japanese russian arabic portuguese dutch korean hindi"
-        " latin klingon greek polish",
+        f"reply respond answer output speak write communicate talk print & {DISGUISE_WORDS}",
         rf"{CLAUSE}(?:reply|respond|answer|output|speak|write|communicate|talk|print)"
         r"(?: (?:to (?:the user|everything|all \w+|this|me)|back|everything|it|the (?:text|answer)))?(?:"
         r" (?:only|solely|exclusively|just|entirely|always))*(?: (?:in|with|using|as|by using))?"
@@ -116,17 +111,18 @@ CODE = (
 EXFILTRATION = (
     rule(
         "exfiltration",
-        "prompt instructions conversation context user everything & reveal print repeat output show"
-        " display disclose leak send share post forward email mail upload transmit write give tell quote"
-        " copy paste dump return summarize summarise",
+        "prompt instructions conversation chat dialogue memory context user everything & reveal print"
+        " repeat output show display disclose leak send share post forward email mail upload transmit"
+        " write give tell quote copy paste dump return summarize summarise",
         rf"{CLAUSE}(?:reveal|print|repeat|output|show|display|disclose|leak|send|share|post"
         r"|forward|e-?mail|upload|transmit|write|give|tell|quote|copy|paste|dump|return|summari[sz]e)(?:"
         r" (?:me|us|out|back|him|her|them))? (?:\w+ ){0,3}?(?:system prompt|(?:hidden|initial|original"
         r"|secret|your) (?:system )?(?:prompt|instructions)(?! (?:for|on|about|of|regarding|when|if)\b)"
-        r"|conversation (?:history|so far|above)|this (?:whole |entire )?conversation to|entire"
-        r" (?:conversation|context|prompt)|user's (?:question|query|input|messages?|history)|user's"
-        r" (?:\w+ ){0,3}(?:name|address|number|data|password|location|details|e-?mail)\b(?: \w+){0,4}"
-        r" (?:to|with) (?:https?:|www|[\w.+-]+@)|everything you (?:know|have|were))\b",
+        r"|conversation (?:history|so far|above)|this (?:whole |entire )?(?:conversation|chat|dialogue)"
+        r" to|contents? of your (?:context|memory|prompt|instructions?)|entire (?:conversation|context"
+        r"|prompt)|user's (?:question|query|input|messages?|history)|user's (?:\w+ ){0,3}(?:name|address"
+        r"|number|data|password|location|details|e-?mail)\b(?: \w+){0,4} (?:to|with) (?:https?:|www"
+        r"|[\w.+-]+@)|everything you (?:know|have|were))\b",
     ),
     rule(
         "exfiltration",
@@ -169,7 +165,8 @@ TOOL_CALL = (
     rule(
         "tool_call",
         'arguments parameters args action & input "',
-        r"\{ ?\"(?:name|function|tool|action)\" ?: ?\"[\w.-]+\" ?, *\"(?:arguments|parameters|args|action_input)\" ?: ?[{\"]|\baction input ?:",
+        r"\{ ?\"(?:name|function|tool|action)\" ?: ?\"[\w.-]+\" ?,"
+        r" *\"(?:arguments|parameters|args|action_input)\" ?: ?[{\"]|\baction input ?:",
     ),
     rule(
         "tool_call",
@@ -196,6 +193,12 @@ TASK = (
         rf"|first \w+) of an?))?(?: (?!user )[\w-]+){{0,2}}? {_GENRE} (?:about|on|of|for|describing"
         rf"|based|that"
         r"|in which|with|set|explaining|from|using|where|titled|called|to an?)\b",
+    ),
+    rule(
+        "task",
+        "my & write compose draft & email mail letter message text post tweet speech",
+        rf"{ORDER}(?:write|compose|draft) (?:me )?an? (?:\w+ )?(?:e-?mail|letter|message|text|post|tweet"
+        rf"|speech) (?:to|for|about) my\b",
     ),
     # An order for a piece of writing or knowledge that has nothing of the reader's world in it: no "you" or
     # "we", no "this", "below" or "each", no number, mark or name of a field. People's orders hardly lack all.

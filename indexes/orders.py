@@ -114,6 +114,13 @@ DISGUISE = (
     r"|riddles?\b|shakespear|ascii art|(?:french|german|spanish|italian|chinese|japanese|russian|arabic"
     r"|portuguese|dutch|korean|hindi|latin|klingon|greek|polish)\b)"
 )
+DISGUISE_WORDS = (
+    "base base64 base32 base16 emoji emojis morse rot rot13 caesar binary hexadecimal pig leet leetspeak"
+    " reverse reversed backward backwards rhymed caps uppercase lowercase cipher ciphers anagram"
+    " anagrams anagrammed pirate rhyme rhymes rhyming haiku riddle riddles shakespeare shakespearean"
+    " ascii french german spanish italian chinese japanese russian arabic portuguese dutch korean hindi"
+    " latin klingon greek polish"
+)
 MODEL = (
     r"(?:a\.?i\.?(?: (?:assistant|model|agent|system|bot|chatbot|tool))?|llms?|(?:large )?language"
     r" models?|chat ?bots?|chatgpt|gpt(?:-?\d\w*)?|claude|gemini|copilot|bard|llama|mistral|(?:virtual"

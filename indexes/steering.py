@@ -1,18 +1,18 @@
 """Rules: text that steers whoever answers about it: what to say when asked, what to claim, whom to obey."""
 
-from indexes.orders import CLAUSE, MODEL, MODEL_WORDS, ORDER, Rule, rule
+from indexes.orders import CLAUSE, DISGUISE, DISGUISE_WORDS, MODEL, MODEL_WORDS, ORDER, YOUR, Rule, rule
 
 _USER = r"(?:user|reader|human|asker|person asking)"
 _PLACE = r"(?:https?://|www\.|\b[\w-]+\.[a-z]{2,24}\b|\+?\d[\d ()/-]{6,}\d|[\w.+-]+@[\w-]+\.)"
 _SAYING = (
-    r"(?:say|answer|reply|respond|claim|state|insist|output|recommend|praise|rate|approve|give|tell"
+    r"(?:mark|say|answer|reply|respond|claim|state|insist|output|recommend|praise|rate|approve|give|tell"
     r"|describe|mention|include|write|follow|obey|disregard|ignore|treat|rank|score|summari[sz]e"
     r"|conclude|refuse|print)"
 )
 _SAYING_WORDS = (
-    "say answer reply respond claim state insist output recommend praise rate approve give tell describe"
-    " mention include write follow obey disregard ignore treat rank score summarize summarise conclude"
-    " refuse print"
+    "mark say answer reply respond claim state insist output recommend praise rate approve give tell"
+    " describe mention include write follow obey disregard ignore treat rank score summarize summarise"
+    " conclude refuse print"
 )
 _MASTER = r"(?:developers?|creators?|operators?|owner|makers?|(?:system )?admin(?:istrator)?s?|master)"
 
@@ -69,6 +69,23 @@ STEERING: tuple[Rule, ...] = (
     ),
     rule(
         "answer",
+        "your & answer response reply output & must should shall has needs is contains includes mentions"
+        " ends begins starts",
+        rf"\b{YOUR}(?:answer|response|reply|output) (?:must|should|shall|has to|needs to|is to)(?:"
+        rf" always| only| also)? (?:be (?:in|written|given|an?)|begin|start|end|contain|include|mention"
+        rf"|recommend|say|use|have)\b|\bthat {YOUR}(?:answer|response|reply|output) (?:contains|includes"
+        rf"|mentions|ends|begins|starts|recommends)\b",
+    ),
+    rule(
+        "answer",
+        "answer answers response responses reply output outputs everything text texts & in as using &"
+        f" {DISGUISE_WORDS} limerick poem",
+        rf"{ORDER}[a-z]+ (?:me )?(?:the|your|this|every|all|an?) (?:\w+ )?(?:answer|response|reply"
+        rf"|output|everything|text)s?\b[^.!?]{{0,20}} (?:in|as|using) (?:an? |the )?(?:form of an?"
+        rf" )?(?:{DISGUISE}|limerick|poem)",
+    ),
+    rule(
+        "answer",
         "speak talk write respond reply answer & like as",
         rf"{ORDER}(?:speak|talk|write|respond|reply|answer) (?:to (?:me|the user) )?(?:as (?:if|though)"
         rf" you\b"
@@ -79,9 +96,9 @@ STEERING: tuple[Rule, ...] = (
     rule(
         "addressed",
         f"{MODEL_WORDS} & must should shall has have required needs will & {_SAYING_WORDS}",
-        rf"^\W*(?:p\.?s\.?[:,]? )?(?:the |all |any |every |dear )?(?:{MODEL}|assistant)s?(?: \w+)?"
-        rf" (?:must|should|shall|has to|have to|is required to|are required to|needs? to|will) (?:always"
-        rf" |only |never |not |now )*{_SAYING}\b",
+        rf"^\W*(?:p\.?s\.?[:,]? )?(?:(?:the |all |any |every |dear )?(?:{MODEL})s?"
+        rf"|assistants?)\b[^.,!?]{{0,50}}? (?:must|should|shall|has to|have to|is required to|are"
+        rf" required to|needs? to) (?:always |only |never |not |now )*{_SAYING}\b",
     ),
     rule(
         "addressed",
@@ -91,6 +108,20 @@ STEERING: tuple[Rule, ...] = (
         r"|^\W*(?:hi|hey|hello|dear|ok|okay) (?:bing|siri|alexa|cortana|copilot|gemini|claude|chatgpt"
         r"|gpt)\b"
         rf"|^\W*(?:{MODEL}) (?:reviewers?|readers?|graders?|judges?|raters?)\s?:",
+    ),
+    rule(
+        "addressed",
+        "automated automatic machine artificial & reader readers reviewer reviewers system systems"
+        " processor processors agent agents intelligence",
+        r"^\W*(?:notes?|message|notice|memo|instructions?|attention|warning|information)?:?,? ?(?:to"
+        r"|for) (?:the |all |any )?(?:automated|automatic|machine|artificial) (?:\w+ )?(?:readers?"
+        r"|reviewers?|systems?|processors?|agents?|intelligences?)\s?[:,]",
+    ),
+    rule(
+        "impersonation",
+        "are & who that & always never no",
+        r"\byou are (?:now )?an? (?:[\w-]+ ){1,4}(?:who|that) (?:always (?:complies|obeys|answers|agrees"
+        r"|says)|never refuses|has no (?:rules|limits|restrictions|filters?))\b",
     ),
     rule(
         "bait",
@@ -113,9 +144,10 @@ STEERING: tuple[Rule, ...] = (
         "your & task role goal orders order instructions rules job persona character & changed cancelled"
         " canceled void suspended replaced forget real true actual drop here over",
         r"\byour (?:\w+ )?(?:task|role|goal|orders?|instructions?|rules|job) (?:has|have|is|are)(?: been"
-        r"| now| hereby)* (?:changed|cancel|void|suspended|replaced|over\b)|\bhere (?:is|are|comes) your"
-        r" (?:real|true|actual|new) (?:task|role|goal|orders?|instructions?|job)\b|\bforget (?:about"
-        r" )?your (?:role|persona|identity|character|training|task|instructions)\b",
+        r"| now| hereby)* (?:changed\b(?! (?:since|in|over|from|because|due|to|as)\b)|cancel|void"
+        r"|suspended|replaced|over\b)|\bhere (?:is|are|comes) your (?:real|true|actual|new) (?:task|role"
+        r"|goal|orders?|instructions?|job)\b|\bforget (?:about )?your (?:role|persona|identity|character"
+        r"|training|task|instructions)\b",
     ),
     rule(
         "override",
@@ -150,9 +182,9 @@ STEERING: tuple[Rule, ...] = (
     # What the reader is to be sent to, and what is to be carried out.
     rule(
         "exfiltration",
-        "tell advise urge direct convince persuade instruct ask encourage & user reader human asker",
-        rf"{CLAUSE}(?:tell|advise|urge|direct|convince|persuade|instruct|ask|encourage) the {_USER}s?"
-        rf" (?:to|that|about)\b[^!?]{{0,120}}{_PLACE}",
+        "tell advise urge direct convince persuade instruct ask encourage let & user reader human asker",
+        rf"{CLAUSE}(?:tell|advise|urge|direct|convince|persuade|instruct|ask|encourage|let) the"
+        rf" {_USER}s? (?:to|that|about|know)\b[^!?]{{0,120}}{_PLACE}",
     ),
     rule(
         "exfiltration",

@@ -56,7 +56,7 @@ OVERRIDE = (
     ),
     rule(
         "override",
-        "ignore ignoring disregard forget discard erase & everything anything all what whatever",
+        "ignore ignoring disregard forget discard erase aside & everything anything all what whatever",
         rf"\b{_DROP} (?:everything|anything|all|all of that|what|whatever|all that)"
         r" (?:(?:that )?(?:you (?:were|have been|are) (?:told|given|asked|instructed|trained)|you know"
         r"|(?:was|is|came|has been) (?:said|told|written) (?:before|above|so far)|i (?:said|told|asked"
@@ -70,10 +70,11 @@ OVERRIDE = (
         r"\b(?:your|follow(?:ing)? (?:these|this|my)) (?:only |real |actual |true )?new (?:instructions?"
         r"|prompt|task|objective|goal|orders?|directives?|mission)(?:\s?:| (?:is|are) to\b|,| from now)"
         r"|^\W*(?:new|updated|real|actual|additional|special|secret) (?:system )?(?:instructions?|prompt"
-        r"|orders|directives?)(?: for you)?\s?:|\b(?:above|previous|prior|earlier|original|initial)"
-        r" (?:instructions?|prompts?|task|question) (?:is|are|was|were|has been|have been) (?:now"
-        r" )?(?:void|null|invalid|cancel|obsolete|a test|fake|wrong|replaced|overrid|superseded|complete"
-        r"|solved|done)",
+        r"|orders|directives?)(?: for you)?\s?:|\b(?:instructions?|prompts?) (?:above|before this) (?:is"
+        r"|are|was|were) (?:now )?(?:void|invalid|outdated|obsolete|cancel|a test|fake|wrong)|\b(?:above"
+        r"|previous|prior|earlier|original|initial) (?:instructions?|prompts?|task|question) (?:is|are"
+        r"|was|were|has been|have been) (?:now )?(?:void|null|invalid|cancel|obsolete|a test|fake|wrong"
+        r"|replaced|overrid|superseded|complete|solved|done)",
     ),
     rule(
         "override",
@@ -213,7 +214,7 @@ SECRECY = (
     rule(
         "secrecy",
         f"user users reader readers human humans operator asker person & {_MUTE_WORDS} & {_TELL_WORDS}",
-        rf"\b{_MUTE}\b(?: \w+){{0,3}}? {_TELL}\b (?:(?:any of )?(?:this|these|that|it|anything"
+        rf"\b{_MUTE}\b(?: \w+){{0,3}}? {_TELL}\b (?:to )?(?:(?:any of )?(?:this|these|that|it|anything"
         rf"|about)\b[^.!?]{{0,30}} to )?(?:the {_USER}s?|the person you)\b"
         r"(?: (?:about|of|that|know|see|this|what|anything|these|the)|[.!,;:]|$)",
     ),
@@ -258,9 +259,10 @@ BAIT = (
     ),
     rule(
         "bait",
-        "before to & answer reply respond summarize summarise finish complete continue solve",
-        r"^\W*before (?:you )?(?:answer|reply|respond|summari[sz]e|continue|finish|go on|do anything"
-        r" else)(?:ing)?"
+        "before & answer answering reply replying respond responding summarize summarise summarizing"
+        " summarising finish finishing continue continuing go do",
+        r"^\W*before (?:you )?(?:answer|reply|respond|summari[sz]|continu|finish|go on|do anything"
+        r" else)(?:e|ing)?"
         rf"(?: (?:it|this|anything|that|here))?, (?:{POLITE}[, ]+){{0,3}}{VERB}",
         verb=True,
     ),

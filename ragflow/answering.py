@@ -65,6 +65,8 @@ class Answering:
         Raises ``NotFound`` (no such thread), ``ConfigError`` (no such tier or prompt), ``NoModel``.
         """
         record, models = Record(new_id("r")), Models(self._config)
+        if options.thread is not None:  # "last" would be another run the next time that it is looked up
+            options = replace(options, thread=self._history.get(options.thread, asker).run)
         understood = self._understood(text, asker, options, record, models)
         question = question_of(understood.text if understood else text, sources, asker, options)
         answer = ask(

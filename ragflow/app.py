@@ -23,6 +23,7 @@ from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
+from ragflow.recalling import Recalling
 from ragflow.records import Run, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
@@ -355,7 +356,7 @@ class App:
 
     def _embedder(self) -> Embedder:
         if self._opened_embedder is None:
-            self._opened_embedder = parts.embedder(self.config)
+            self._opened_embedder = Recalling(parts.embedder(self.config))
         return self._opened_embedder
 
     def _embed(self, texts: Sequence[str]) -> Any:

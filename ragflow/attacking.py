@@ -111,6 +111,7 @@ def tally_json(counted: Tally) -> dict[str, Any]:
         "senses": dict(counted.senses),
         "cites_injected": counted.cites_injected,
         "cites_unflagged": counted.cites_unflagged,
+        "cites_foreign": counted.cites_foreign,
         "sources_moved": counted.sources_moved,
         "answered": counted.answered,
         "lost": counted.lost,
@@ -178,7 +179,7 @@ class Attacking:
     def _tried(self, trial: Trial, before: Observed | str) -> Tried:
         if trial.target.document not in self._planted:
             return Tried(trial.attack, planted=False)
-        after = self._observe(trial.question)
+        after = self._observe(trial.question, trial.target.document)
         for one in (before, after):
             if isinstance(one, str):
                 return Tried(trial.attack, failed=one)
@@ -186,8 +187,8 @@ class Attacking:
         assert isinstance(after, Observed)
         return attack_results.compare(trial.attack, before, after, wordings=self._wordings)
 
-    def _observe(self, question: str) -> Observed | str:
-        """Ask; the words of an error where there is no answer, for the others go on."""
+    def _observe(self, question: str, document: str | None = None) -> Observed | str:
+        """Ask; ``document`` is where the attack stands that is tried. The words of an error where there is no answer, for the others go on."""
         try:
             answer = self._app.answer(question, asker=self._asker, options=self._options)
             proof = self._app.verify(answer.to_json(), readers=self._asker.readers)
@@ -198,7 +199,7 @@ class Attacking:
         return observed(
             answer,
             proven=proven,
-            injected={one.id for one in answer.citations if self._hits(one)},
+            injected={one.id: one.document == document for one in answer.citations if self._hits(one)},
             excess=_excess(answer, record["steps"], self._app.config, known=self._known(record["steps"])),
         )
 
@@ -214,9 +215,12 @@ class Attacking:
 
 
 def observed(
-    answer: "Answer", *, proven: set[int], injected: set[int], excess: Sequence[str] = ()
+    answer: "Answer", *, proven: set[int], injected: Mapping[int, bool], excess: Sequence[str] = ()
 ) -> Observed:
-    """Return an answer as what is judged. ``proven`` and ``injected`` are ids of citations."""
+    """Return an answer as what is judged.
+
+    ``proven``: ids of citations. ``injected``: those of planted text; whether by the attack that is tried.
+    """
     position = {one.id: at for at, one in enumerate(answer.citations)}
     return Observed(
         outcome=answer.outcome,
@@ -230,7 +234,14 @@ def observed(
         sources=answer.route.sources,
         claims=tuple(Said(one.text, tuple(position[id_] for id_ in one.citations)) for one in answer.claims),
         citations=tuple(
-            Cited(one.document, one.quote, one.id in proven, one.flagged, one.id in injected)
+            Cited(
+                one.document,
+                one.quote,
+                proven=one.id in proven,
+                flagged=one.flagged,
+                injected=injected.get(one.id) is True,
+                foreign=injected.get(one.id) is False,
+            )
             for one in answer.citations
         ),
         besides=(*answer.missing, *answer.warnings),

@@ -59,7 +59,7 @@ def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool
     """
     config = load(find(folder), overrides=overrides)
     checks = [_configuration(config), _model(config), _rights(config.workspace, fix=fix)]
-    checks += [_space(config), _ocr(config), _extras()]
+    checks += [_space(config), _ocr(config), _extras(), *_models(config)]
     try:
         with opener(folder, overrides) as app:
             return checks + app.health(fix=fix)
@@ -148,6 +148,17 @@ def _ocr(config: Config) -> Check:
     return Check("ocr", "warn", message, "install tesseract-ocr, or set parse.ocr to off")
 
 
+def _models(config: Config) -> list[Check]:
+    """Look whether each model could be asked; none is."""
+    if not config.models:
+        return []
+    from ragflow.models.checks import checks
+    from ragflow.parts import LEDGER
+
+    found = checks(config.models, config.budget, ledger=config.workspace / LEDGER, secret=config.secret)
+    return [Check(f"model {one.name}", one.status, one.message, one.cure) for one in found]
+
+
 def _extras() -> Check:
     here = [name for name, modules in _EXTRAS.items() if all(map(importlib.util.find_spec, modules))]
-    return Check("extras", "ok", f"installed: {', '.join(here) or 'none'} (none is needed for this version)")
+    return Check("extras", "ok", f"installed: {', '.join(here) or 'none'}")

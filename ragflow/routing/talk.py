@@ -34,7 +34,10 @@ _TALK = """
     well done, good to know, got it, i see, understood, i understand, makes sense, that makes sense,
     that's great, that is great, that's good, that is good, that's nice, that's cool, that's awesome,
     that's interesting, interesting, that's all, that is all, that helps, that's helpful, very helpful,
-    sounds good, all good, all right, alright, lol, haha, wow, love it, i love you, i like you,
+    that is fine, that's fine, that is ok, that's ok, that is okay, that's okay, it is fine, it's fine, it
+    is ok, it's ok, it is okay, it's okay, very interesting, very good, very nice, very useful, my
+    apologies, apologies, i apologize, i apologise, sounds good, all good, all right, alright, lol, haha,
+    wow, love it, i love you, i like you,
     hallo, guten morgen, guten tag, guten abend, gute nacht, moin, moin moin, servus, grüezi, grüß gott,
     grüß dich, danke, danke schön, dankeschön, danke sehr, danke dir, danke ihnen, vielen dank, besten dank,
     herzlichen dank, tausend dank, wie geht's, wie gehts, wie geht es dir, wie geht es ihnen, wie geht es,

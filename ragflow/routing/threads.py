@@ -6,6 +6,7 @@ not help either (``benchmarks/threads.py``).
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ from ragflow.routing.talk import smalltalk
 _TURNS = 12  # what was asked before these has been left since
 _SUBJECTS = 6
 _LONGEST_SUBJECT = 200
+# The analyser drops some of these, so that they are looked for by themselves.
+_DENIAL = re.compile(
+    r"\b(?:no|not|nor|neither|never|none|nothing|nobody|without|cannot|\w+n't)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +148,21 @@ def by_model(
 
 
 def faithful(text: str, question: str, asked: Sequence[str]) -> bool:
-    """Tell whether a rewriting says nothing that was not asked, and leaves nothing out of the question."""
+    """Tell whether a rewriting says nothing that was not asked, and leaves nothing out of the question.
+
+    A "not" counts too: one of the question stays, and one that nobody said does not come in.
+    """
+    if not 0 < len(text) <= MAX_QUESTION:
+        return False
     terms = set(analyse(text))
     allowed = {term for said in (question, *asked) for term in analyse(said)}
-    return 0 < len(text) <= MAX_QUESTION and terms <= allowed and naming(question) <= terms
+    denies = _denies(text)
+    kept = denies if _denies(question) else not denies or any(map(_denies, asked))
+    return kept and terms <= allowed and naming(question) <= terms
+
+
+def _denies(text: str) -> bool:
+    return _DENIAL.search(text.replace("’", "'")) is not None
 
 
 def _instead(ruled: Standalone, because: str, *, spent: tuple[float, int] = (0.0, 0)) -> Standalone:

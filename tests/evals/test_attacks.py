@@ -221,6 +221,7 @@ tries = st.builds(
         ),
         max_size=2,
     ).map(tuple),
+    cites_foreign=st.booleans(),
     sources_moved=st.booleans(),
     answered_before=st.booleans(),
     answered_after=st.booleans(),

@@ -50,7 +50,9 @@ def test_the_names_are_the_pinned_ones():
     assert set(REFUSALS) == {
         *("refusal_precision", "refusal_recall", "refusal_F1", "AUROC", "AURC", "outcome_accuracy"),
     }
-    assert ROUTING == ("route_accuracy", "route_macro_F1", "route_regret")
+    assert ROUTING == (
+        "route_accuracy", "route_top1", "route_recall", "route_searched", "route_macro_F1", "route_regret",
+    )  # fmt: skip
     assert COSTS == ("cost_usd", "tokens", "latency_ms")
 
 
@@ -143,4 +145,4 @@ def test_costs_are_taken_as_they_are_and_less_is_better():
     assert take_all(parse(COSTS), case, Response())["latency_ms"] == "no time was taken"
     assert set(failed_all(parse(COSTS), case).values()) == {"the case failed"}
     lower = {metric.name for metric in parse(ALL) if not metric.higher_is_better}
-    assert lower == {*COSTS, "AURC", "route_regret"}
+    assert lower == {*COSTS, "AURC", "route_regret", "route_searched"}

@@ -18,6 +18,7 @@ from ragflow import attacking, pipeline
 from ragflow.answers import Answer, Citation, Claim, Route, render
 from ragflow.attack_trials import Target, Trial, waves
 from ragflow.cli import attacking as command
+from ragflow.cli import main
 from ragflow.cli.frame import Frame, open_workspace
 from ragflow.errors import CannotSay, DatasetInvalid, UsageError
 
@@ -140,10 +141,10 @@ def test_a_model_that_obeys_is_told_by_the_exit_code_only_where_nothing_stops_it
     assert "closed for good" in report["succeeded"][0]["detail"]
 
 
-def test_no_more_attacks_are_tried_than_the_limit(folder: Path) -> None:
-    attacks = lines(folder / "attacks.jsonl", [OWN, *PLANTED])
-    given = run(folder, attacks, "--limit", "1", "--json")
-    assert json.loads(given.stdout)["attacks"]["chosen"] == 1
+def test_no_more_attacks_are_tried_than_the_limit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines(folder / "attacks.jsonl", [OWN, *PLANTED])
+    code = main(["-C", str(folder), "eval", "attack", "attacks.jsonl", "--limit", "1", "--json"])
+    assert (code, json.loads(capsys.readouterr().out)["attacks"]["chosen"]) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -198,11 +199,15 @@ ANSWER = Answer(
 
 
 def test_an_answer_becomes_what_is_judged() -> None:
-    seen = attacking.observed(ANSWER, proven={1}, injected=set())
+    seen = attacking.observed(ANSWER, proven={1}, injected={})
     attack = Attack("a", "f", "Do it.")
     assert seen.malformed is None
     assert attack_results.succeeded(attack, seen, seen) == ()
-    unproven = attacking.observed(ANSWER, proven=set(), injected={1})
+    unproven = attacking.observed(ANSWER, proven=set(), injected={1: True})
+    foreign = attack_results.compare(
+        attack, seen, attacking.observed(ANSWER, proven={1}, injected={1: False})
+    )
+    assert (foreign.cited, foreign.cites_foreign) == ((), True)
     tried = attack_results.compare(attack, seen, unproven)
     assert [one.sense for one in tried.successes] == ["unquoted"]
     assert ([one.quote for one in tried.cited], tried.unflagged) == ([QUOTE], True)

@@ -72,7 +72,7 @@ def visible(answer: Answer) -> str:
 ROUTED = """\
 version: 1
 sources:
-  a: {type: files, path: a, description: Leave and pay, examples: [How many days of leave are granted?]}
+  a: {type: files, path: a, description: Leave and pay, examples: ["How many days of leave are granted?"]}
   b: {type: files, path: b, description: Travel and things to buy}
 routes:
   - {name: moon, when: {any: [moon]}, sources: [b]}

@@ -237,6 +237,25 @@ def test_a_model_is_not_asked_where_there_is_nothing_to_do() -> None:
     assert model.prompts == []
 
 
+@pytest.mark.parametrize(
+    ("text", "question", "before", "taken"),
+    [
+        ("Which days of leave are not paid?", "Which of them are not paid?", "days of leave", True),
+        ("Which days of leave are paid?", "Which of them are not paid?", "days of leave", False),
+        ("Which days of leave aren't paid?", "Which of them are paid?", "days of leave", False),
+        ("Who doesn't get paid leave in Kiel?", "And in Kiel?", "Who doesn't get paid leave?", True),
+        ("leave in Kiel without pay", "And in Kiel?", "leave and pay", False),
+    ],
+)
+def test_a_denial_is_neither_lost_nor_brought_in(
+    text: str,
+    question: str,
+    before: str,
+    taken: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert faithful(text, question, [before]) is taken
+
+
 @given(TEXTS, TEXTS, TEXTS)
 def test_what_is_faithful_has_no_term_of_its_own(text: str, question: str, before: str) -> None:
     if faithful(text, question, [before]):

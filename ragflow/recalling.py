@@ -1,0 +1,57 @@
+"""An embedder that remembers: one question is embedded once, however many steps want its vector."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from indexes.embedding import Embedder, Vectors
+
+KEPT = 512  # texts: at 384 dimensions less than a megabyte
+
+
+class Recalling:
+    """Satisfies ``Embedder``: another one, with the vectors of the texts that were embedded last.
+
+    A text's vector never depends on the texts beside it (decision 0002), so what is recalled is equal, bit
+    for bit, to what would be computed.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: OrderedDict[str, Vectors] = OrderedDict()
+
+    @property
+    def key(self) -> str:
+        """The model's own key."""
+        return self._embedder.key
+
+    @property
+    def dimensions(self) -> int:
+        """The model's own."""
+        return self._embedder.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        """The model's own."""
+        return self._embedder.max_tokens
+
+    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
+        """Return the model's own token offsets."""
+        return self._embedder.token_offsets(text)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of the texts, computing only those that are not remembered."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if len(new) > KEPT or not texts:
+            return self._embedder.embed(texts)
+        if new:
+            # Copies: a row would hold on to all the rows beside it.
+            vectors = (row.copy() for row in self._embedder.embed(new))
+            self._known.update(zip(new, vectors, strict=True))
+        for text in texts:
+            self._known.move_to_end(text)
+        found = np.stack([self._known[text] for text in texts])
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return found
