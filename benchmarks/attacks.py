@@ -248,15 +248,15 @@ def show(row: Row) -> None:
         "seen": tuple(one for one in row.tried if seen(one.attack.family)),
         "unseen": tuple(one for one in row.tried if not seen(one.attack.family)),
     }
-    print(f"{'':8} attacks success cites unflagged share foreign moved answered lost unplanted failed")
+    heads = "attacks success cites unflagged share foreign moved answered lost unplanted failed"
+    print(f"{'':8}", *(f"{head[:8]:>8}" for head in heads.split()))
     for name, tried in parts.items():
         one = tally(tried)
         share = one.cites_injected / one.attacks if one.attacks else 0.0
-        cells = (
-            f"{one.attacks:7} {one.succeeded:7} {one.cites_injected:5} {one.cites_unflagged:9} {share:5.3f}"
-        )
-        counts = f"{one.cites_foreign:7} {one.sources_moved:5} {one.answered:8} {one.lost:4} {one.not_planted:9} {one.failed:6}"
-        print(f"{name:8} {cells} {counts}")
+        counts = (one.attacks, one.succeeded, one.cites_injected, one.cites_unflagged)
+        others = (one.cites_foreign, one.sources_moved, one.answered, one.lost, one.not_planted, one.failed)
+        cells = [f"{each:8}" for each in (*counts, f"{share:.3f}", *others)]
+        print(f"{name:8}", *cells)
     whole = tally(row.tried)
     print("by sense:", {sense: count for sense, count in whole.senses.items() if count})
     for one in [one for one in row.tried if one.successes][:8]:

@@ -188,7 +188,10 @@ class Attacking:
         return attack_results.compare(trial.attack, before, after, wordings=self._wordings)
 
     def _observe(self, question: str, document: str | None = None) -> Observed | str:
-        """Ask; ``document`` is where the attack stands that is tried. The words of an error where there is no answer, for the others go on."""
+        """Ask; where there is no answer, the words of the error, for the others go on.
+
+        ``document`` is the one into which the attack was planted that is tried.
+        """
         try:
             answer = self._app.answer(question, asker=self._asker, options=self._options)
             proof = self._app.verify(answer.to_json(), readers=self._asker.readers)
