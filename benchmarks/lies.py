@@ -7,7 +7,8 @@ each proven not to be true elsewhere in its evidence (``lying``, ``lying_quotes`
 proven is thrown away and counted, and so is one whose true claim is turned down already, which would be
 stopped for a wrong reason. Documents of a third (pinned by hash) are held out: their figures stand apart,
 and the rules were made without them. Prints, per kind, how many were caught and by which finding, then
-how many of the honest claims were turned down. Exits 8 when a figure is missed.
+how many of the honest claims were turned down; the goal for those counts both parts. Exits 8 when a figure
+is missed.
 """
 
 import argparse
@@ -144,9 +145,9 @@ def _print_missed(made: Sequence[Lie]) -> None:
             print("        quoted:", " || ".join(quote.text for quote in lie.quotes))
 
 
-def honest_table(groups: dict[str, list[Honest]], rejected: str | None) -> bool:
-    """Print how many honest claims are turned down and the median time of one; say if clapnq's are few."""
-    good = True
+def honest_table(groups: dict[str, list[Honest]], rejected: str | None) -> list[str | None]:
+    """Print how many honest claims are turned down and the median time; return the answers' findings."""
+    answers: list[str | None] = []
     for name, group in groups.items():
         found: list[str | None] = []
         times = []
@@ -159,9 +160,8 @@ def honest_table(groups: dict[str, list[Honest]], rejected: str | None) -> bool:
                 print(f"      {one.claim}\n        {[each.detail for each in wrong]}")
                 print(f"        {one.question} | {one.title} |", " || ".join(one.quotes))
         print(_line(f"honest: {name}", found, "rejected"), f" {statistics.median(times):.2f} ms")
-        count = sum(each is not None for each in found)
-        good &= name != ANSWERS or count <= REJECTED * len(found)
-    return good
+        answers = found if name == ANSWERS else answers
+    return answers
 
 
 def honest_groups(data: Path, source: Sequence[Honest], *, held: bool) -> dict[str, list[Honest]]:
@@ -194,11 +194,14 @@ def main() -> int:
     given = parser.parse_args()
     everything = claims(given.data, given.seed)
     good = True
+    answers: list[str | None] = []
     for held, part in ((False, "dev"), (True, "held out")) if given.held_out else ((False, "dev"),):
         source = [one for one in everything if held_out(one.document) == held]
         good &= lies_table(part, source, given)
         groups = honest_groups(given.data, source, held=held)
-        good &= honest_table(groups, None if held else given.rejected)
+        answers += honest_table(groups, None if held else given.rejected)
+    print(_line(f"\nboth, {ANSWERS}", answers, "rejected"))
+    good &= sum(found is not None for found in answers) <= REJECTED * len(answers)
     return 0 if good else 8
 
 

@@ -141,7 +141,7 @@ def _agree(unit: str, other: str) -> bool:
     return not unit or not other or unit == other
 
 
-def groundedness(response: Response) -> float:
+def groundedness(response: Response, *, question: str = "") -> float:
     """Return the share of claims without a finding by ``evals.grounding.check``, as when they were made.
 
     An answer without claims proves nothing: 0. A citation that lies in a table row may be proven by that
@@ -150,13 +150,18 @@ def groundedness(response: Response) -> float:
     if not response.claims:
         return 0.0
     begins = {(ranked.document, ranked.text): ranked.start for ranked in response.ranking}
-    passages = [Passage(span.passage, _rows(span)) for span in response.citations]
+    passages = [Passage(span.passage, _rows(span), span.title) for span in response.citations]
     quotes: list[Quote] = []
     for number, span in enumerate(response.citations):
         begin = begins.get((span.document, span.passage))
         quotes.append(Quote(number, span.quote, None if begin is None else span.start - begin))
     grounded = [
-        not check(claim.text, [quotes[at] for at in claim.citations if 0 <= at < len(quotes)], passages)
+        not check(
+            claim.text,
+            [quotes[at] for at in claim.citations if 0 <= at < len(quotes)],
+            passages,
+            question=question,
+        )
         for claim in response.claims
     ]
     return sum(grounded) / len(grounded)
@@ -200,10 +205,14 @@ def _by_text(compare: Callable[[str, str], float]) -> Callable[[Case, Response],
     return take
 
 
-def _grounded(_: Case, response: Response) -> Taken:
+def _grounded(case: Case, response: Response) -> Taken:
     if response.outcome is None:
         return NO_ANSWER
-    return (groundedness(response),) if answered(response) else NOT_ANSWERED
+    if not answered(response):
+        return NOT_ANSWERED
+    # A follow-up is asked with what it leaves out, which stands in the turns before it.
+    asked = [turn.text for turn in case.history if turn.role == "user"]
+    return (groundedness(response, question="\n".join([*asked, case.question])),)
 
 
 def _always(*, refusing: bool) -> Callable[[Case], Taken]:

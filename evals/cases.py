@@ -82,7 +82,10 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a citation points at. ``anchors``: (kind, label) of those that overlap it."""
+    """What a citation points at, with its passage and its document's title.
+
+    ``anchors``: (kind, label) of those that overlap it.
+    """
 
     document: str
     start: int
@@ -90,6 +93,7 @@ class Span:
     quote: str
     passage: str = ""
     anchors: tuple[tuple[str, str], ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

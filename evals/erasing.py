@@ -45,7 +45,9 @@ def _unworded(ranked: Ranked, document: str) -> Ranked:
 
 
 def _unquoted(cited: Span, document: str) -> Span:
-    return replace(cited, quote="", passage="", anchors=()) if _of(cited.document, document) else cited
+    return (
+        replace(cited, quote="", passage="", anchors=(), title="") if _of(cited.document, document) else cited
+    )
 
 
 def _unsaid(claim: Statement, gone: frozenset[int]) -> Statement:

@@ -88,8 +88,11 @@ def locate(quote: str, text: str) -> Span | None:
     exact = _first(quote, text)
     if exact is not None:
         return exact
-    needle, hay = fold(quote).text, fold(text)
-    at = hay.text.find(needle) if needle else -1
+    needle = plain(quote)
+    if not needle or needle not in plain(text):
+        return None  # most often so, and the way back is what costs
+    hay = fold(text)
+    at = hay.text.find(needle)
     while at >= 0:
         last = at + len(needle) - 1
         start, end = hay.starts[at], hay.ends[last]

@@ -178,8 +178,20 @@ def _possible(folded: str, needs: Sequence[tuple[int, Rule]]) -> list[tuple[int,
     return [one for one in needs if there & one[0] == one[0]]
 
 
-def _judged(paragraph: str, folded: str, rules: list[tuple[int, Rule]]) -> Iterator[tuple[int, int, str]]:
+def _spoken(paragraph: str) -> Iterator[tuple[int, int]]:
+    """Give the spans of sentences, and of the cells of each that is a table's row: an order may fill one."""
     for first, last in sentences(paragraph):
+        yield first, last
+        at = first
+        while (bar := paragraph.find(" | ", at, last)) >= 0:
+            yield at, bar
+            at = bar + len(" | ")
+        if at > first:
+            yield at, last
+
+
+def _judged(paragraph: str, folded: str, rules: list[tuple[int, Rule]]) -> Iterator[tuple[int, int, str]]:
+    for first, last in _spoken(paragraph):
         for at in range(first, last, _LONGEST):
             end = min(last, at + _LONGEST)
             piece = " ".join(_undressed(folded[at:end]).split())

@@ -72,11 +72,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an answer came out as it did: what was found, what was dropped, what was measured."""
+    """Why an answer came out as it did: what was found, what was dropped, what was measured.
+
+    ``passages``: those that the citations were taken from, hits or hits made longer; not shown.
+    """
 
     rejected: tuple[Rejected, ...]
     hits: tuple[Hit, ...]
     features: Mapping[str, float]
+    passages: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,9 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
         model=proven.model,
         warnings=(*inspected.warnings, *proven.warnings),
         timings_ms=record.timings_ms(),
-        explanation=Explanation(proven.rejected, found.hits, evidence.features) if rules.explain else None,
+        explanation=Explanation(proven.rejected, found.hits, evidence.features, proven.passages)
+        if rules.explain
+        else None,
     )
     return complete(answer, claims, citations, found.hits)
 
@@ -167,7 +169,7 @@ def prove(question: str, found: Found, evidence: Evidence, lineup: Lineup, run: 
                 skip = skip or draft.skip_models
                 break
             drafted = True
-            verdict = _judged(draft, attempt, run)
+            verdict = _judged(question, draft, attempt, run)
             rejected += verdict.rejected
             if best is None or len(verdict.claims) > len(best[1].claims):
                 best = draft, verdict
@@ -206,9 +208,9 @@ def _draft(
     return draft
 
 
-def _judged(draft: Draft, attempt: int, run: _Run) -> Verdict:
+def _judged(question: str, draft: Draft, attempt: int, run: _Run) -> Verdict:
     with run.record.step("validate", attempt=attempt) as step:
-        verdict = judge(draft.claims, draft.passages, run.guard)
+        verdict = judge(draft.claims, draft.passages, run.guard, question=question)
         step.input = [claim.text for claim in draft.claims]
         step.output = {
             "claims": len(verdict.claims),
@@ -217,13 +219,14 @@ def _judged(draft: Draft, attempt: int, run: _Run) -> Verdict:
     return verdict
 
 
-def judge(claims: Sequence[Proposed], hits: Sequence[Hit], guard: Guard) -> Verdict:
+def judge(claims: Sequence[Proposed], hits: Sequence[Hit], guard: Guard, *, question: str = "") -> Verdict:
     """Keep the claims without a finding, each quote narrowed to the exact span where it stands."""
-    passages = [Passage(hit.text, _rows(hit)) for hit in hits]
+    passages = [Passage(hit.text, _rows(hit), hit.title) for hit in hits]
     kept: list[Proposed] = []
     rejected: list[Rejected] = []
     for claim in claims:
-        findings = check(claim.text, claim.quotes, passages) or guard.claim(claim, hits)
+        findings = check(claim.text, claim.quotes, passages, question=question)
+        findings = findings or guard.claim(claim, hits)
         if findings:
             rejected += [Rejected(claim.text, finding.kind, finding.detail) for finding in findings]
         else:
@@ -238,7 +241,7 @@ def compare(question: str, found: Found, evidence: Evidence, proven: Proven, run
         step.input, step.output = len(proven.claims), {"conflicts": len(both.conflicts)}
     if not both.conflicts:
         return proven
-    verdict = judge(both.claims, both.passages, run.guard)
+    verdict = judge(both.claims, both.passages, run.guard, question=question)
     disagree = tuple(f"the documents disagree: {line}" for line in both.conflicts)
     return replace(
         proven,
@@ -268,8 +271,14 @@ def complete(
     """Return the answer with its text, and the nearest documents that it does not cite (at most three)."""
     cited = {citation.document for citation in citations}
     related = tuple(dict.fromkeys(hit.document for hit in hits if hit.document not in cited))[:MAX_RELATED]
+    flagged = tuple(
+        f"[{citation.id}] touches text that reads like an order to a program"
+        for citation in citations
+        if citation.flagged
+    )
     return replace(
         answer,
+        warnings=(*answer.warnings, *flagged),
         answer=render(claims),
         claims=claims,
         citations=citations,

@@ -289,7 +289,7 @@ def _response(
     answer: Answer, record: Record, ranking: tuple[Ranked, ...], timings: Mapping[str, float]
 ) -> Response:
     at = {cited.id: position for position, cited in enumerate(answer.citations)}
-    hits = answer.explanation.hits if answer.explanation else ()
+    hits = answer.explanation.passages if answer.explanation else ()
     return Response(
         ranking=ranking,
         outcome=answer.outcome,
@@ -308,15 +308,15 @@ def _response(
 
 def _span(cited: Citation, hits: Sequence[Hit]) -> Span:
     """Return a citation with the passage that it was taken from."""
-    passages = (
-        hit.text
+    taken = next(
+        hit
         for hit in hits
         if (hit.document, hit.revision) == (cited.document, cited.revision)
         and hit.start <= cited.start
         and cited.end <= hit.end
     )
     anchors = tuple((anchor.kind, anchor.label) for anchor in cited.anchors)
-    return Span(cited.document, cited.start, cited.end, cited.quote, next(passages, ""), anchors)
+    return Span(cited.document, cited.start, cited.end, cited.quote, taken.text, anchors, taken.title)
 
 
 class _Baselines:

@@ -50,8 +50,8 @@ class ConfiguredGuard:
     def claim(self, claim: Proposed, passages: Sequence[Hit]) -> tuple[Finding, ...]:
         """Return what speaks against showing a claim whose quotes all stand in their passages.
 
-        See ``output.findings``. And a quote of which half or more gives orders to a program is no evidence;
-        where less of it does, its citation is shown as flagged.
+        See ``output.findings``. And a quote that holds a whole order to a program, or of which half or more
+        is one, is no evidence; where it only touches one, its citation is shown as flagged.
         """
         found = findings(claim.text, [quote.text for quote in claim.quotes], self._wordings)
         if any(_gives_orders(quote, passages) for quote in claim.quotes):
@@ -71,6 +71,8 @@ def _gives_orders(quote: Quote, passages: Sequence[Hit]) -> bool:
     if span is None:
         return False
     start, end = hit.start + span[0], hit.start + span[1]
+    if any(start <= flag.start and flag.end <= end for flag in hit.flags):
+        return True
     # Flags of several families may lie on the same sentence: it counts once.
     covered = {at for flag in hit.flags for at in range(max(start, flag.start), min(end, flag.end))}
     return 2 * len(covered) >= end - start

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from evals.answers import groundedness
 from evals.cases import Response, Span, Statement
+from evals.folding import fold, plain
 from evals.grounding import Passage, Quote, check
 from evals.opposites import negative_of, sides
 from evals.polarity import clauses
@@ -147,6 +148,11 @@ def test_any_text_is_a_claim_and_what_is_its_own_quote_is_only_ever_too_short(
     for slot in names(text):
         assert text[slice(*slot.span)].strip() == text[slice(*slot.span)] != ""
     assert all(clauses(text))
+
+
+@given(st.text(alphabet="ab1 -\n\u00ad\u2019\u201c\ufb01\ufb03", max_size=40))
+def test_the_quick_fold_is_the_fold(text: str) -> None:
+    assert plain(text) == fold(text).text
 
 
 @given(st.sampled_from(sorted({*"increase may public before all able north paid".split()})))

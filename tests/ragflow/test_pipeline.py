@@ -10,7 +10,7 @@ import pytest
 from connectors.documents import Anchor
 from evals.grounding import Finding, Quote
 from indexes.analysis import analyse
-from indexes.query import Found, Hit, Query, Scores
+from indexes.query import Flag, Found, Hit, Query, Scores
 from ragflow.answers import Answer, Rejected
 from ragflow.asking import (
     Answerer,
@@ -440,3 +440,11 @@ def test_what_the_question_tells_apart_does_not_disagree() -> None:
 def test_one_document_that_states_two_numbers_does_not_disagree_with_itself() -> None:
     same = replace(NEWER, document="hr/leave.md")
     assert answered(hits=(HITS[0], same), rules=Rules(min_confidence=0)).outcome == "answered"
+
+
+def test_a_citation_that_touches_an_order_is_marked_and_warned_of() -> None:
+    order = Flag(HITS[0].start, HITS[0].start + 10, "override")
+    near = replace(HITS[0], flags=(replace(order, end=HITS[0].start + LEAVE.index("28")),))
+    answer = answered(hits=(near,), claims=GOOD)
+    assert [citation.flagged for citation in answer.citations] == [True]
+    assert answer.warnings == ("[1] touches text that reads like an order to a program",)
