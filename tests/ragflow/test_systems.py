@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import ragflow
-from evals.cases import Case, Response
+from evals.cases import Case, Response, Turn
 from evals.errors import UnknownSystem
 from ragflow import systems
 from ragflow.errors import QuestionError
 from ragflow.functions import UnfitResponse, source_digest
-from ragflow.systems import Kit, Remembering, make
+from ragflow.systems import Kit, Remembering, asked, make
 
 CONFIG = """\
 version: 1
@@ -67,13 +67,14 @@ def new_kit(app) -> Callable[..., Kit]:
 @pytest.mark.parametrize("system", ["lexical", "dense", "hybrid"])
 @pytest.mark.parametrize("case", [LEAVE, BANDS, BERTHS], ids=lambda case: case.id)
 def test_a_ranking_begins_with_the_hits_that_a_search_shows(app, new_kit, system, case):
-    ranking = make(system, new_kit())(case).ranking
+    response = make(system, new_kit())(case)
+    ranking, sources = response.ranking, response.sources  # hybrid searches what its route searches
     readers = ["everyone", *(case.readers or ())]
-    hits = app.find(case.question, readers=readers, system=system).found.hits
+    hits = app.find(case.question, readers=readers, sources=sources, system=system).found.hits
     shown = [(one.document, one.chunk, one.start, one.end, one.title, one.text) for one in ranking[:10]]
     assert shown == [(hit.document, hit.chunk, hit.start, hit.end, hit.title, hit.text) for hit in hits]
     assert [one.score for one in ranking] == sorted((one.score for one in ranking), reverse=True)
-    deep = app.find(case.question, readers=readers, system=system, k=1000).found.hits
+    deep = app.find(case.question, readers=readers, sources=sources, system=system, k=1000).found.hits
     assert [one.document for one in ranking] == [hit.document for hit in deep]
     assert not any(one.text for one in ranking[10:])
 
@@ -103,14 +104,29 @@ def test_hybrid_answers_as_ask_does(app, new_kit):
     )
     assert cited.quote in cited.passage
     assert ("heading", "Annual leave") in cited.anchors
-    assert response.sources is None, "no rule chose a source"
+    assert response.sources is None, "there is one source: nothing was chosen"
+
+
+def test_a_route_is_measured_against_searching_everything(app, new_kit):
+    response = make("hybrid", new_kit())(BANDS)
+    assert (response.sources, response.best_source, response.searched) == (("hr",), "hr", 0.5)
+    assert {name.partition("/")[0] for name in response.everything} == {"hr", "open"}
+    assert {one.document for one in response.ranking} == {"hr/bands.md"}
+
+
+def test_a_follow_up_is_asked_with_what_it_leaves_out(new_kit):
+    history = (Turn("user", "How many ropes hold berth number 7?"), Turn("assistant", "Seven."))
+    follow_up = Case("more", "And how about its moorings?", history=history)
+    assert asked(follow_up) != follow_up.question
+    assert "berth" in asked(follow_up).lower()
+    assert asked(BERTHS) == BERTHS.question
 
 
 def test_hybrid_refuses_as_ask_does(app, new_kit):
-    asked = Case("moon", "Who painted the ceiling of the chapel on the moon?")
-    response = make("hybrid", new_kit())(asked)
+    moon = Case("moon", "Who painted the ceiling of the chapel on the moon?")
+    response = make("hybrid", new_kit())(moon)
     assert (response.outcome, response.claims, response.answer) == ("not_found", (), "")
-    assert response.reason == app.ask(asked.question, readers=["everyone"]).reason
+    assert response.reason == app.ask(moon.question, readers=["everyone"]).reason
 
 
 def test_an_evaluation_leaves_no_run_of_each_question(app, new_kit):
