@@ -98,7 +98,7 @@ class Workshop:
     def __init__(self, config: Config, index: EmbeddedIndex, embed: Embed) -> None:
         self._config = config
         self._index = index
-        self._weigher = SentenceWeigher(embed=embed)
+        self._weigher = SentenceWeigher(embed=embed, needed=config.answer.min_confidence)
         sources = {
             name: Described(source.description, source.examples) for name, source in config.sources.items()
         }
