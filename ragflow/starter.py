@@ -25,7 +25,8 @@ sources:
     # What excludes wins; a question file that were indexed would answer its own questions.
     exclude: ["**/~$*", ragflow.yaml, "questions*.jsonl"]
     # max_bytes: 100000000          # larger files are reported, not read
-    # description: ""               # what is in it, in a sentence
+    # description: ""               # what is in it, in a sentence: read by the router
+    # examples: []                  # questions that it answers, as people ask them; five to twenty help
 """
 
 _BEIR = """\
@@ -34,7 +35,8 @@ sources:
     type: beir                      # a folder with corpus.jsonl
     path: {path}
     readers: [everyone]             # who may read: user:NAME, group:NAME or everyone; nobody if empty
-    # description: ""               # what is in it, in a sentence
+    # description: ""               # what is in it, in a sentence: read by the router
+    # examples: []                  # questions that it answers, as people ask them; five to twenty help
 """
 
 _REST = """
@@ -66,6 +68,15 @@ identity:
 # answer:
 #   min_confidence: 0.5             # below it the answer is "not found"
 #   max_claims: 6                   # sentences
+#   timeout: 120                    # seconds for a question, models and all
+#   tier: null                      # of models; null: sentences of the documents, no model
+# models:                           # docs/models.md; pip install "ragflow[llm]"
+#   small: {{try: [{{model: openai/gpt-4o-mini, api_key_env: OPENAI_API_KEY}}], max_usd: 0.02}}
+# budget: {{run_usd: null, day_usd: null}}
+# routes:                           # rules, the first that matches decides; docs/routing.md
+#   - {{name: holidays, when: {{any: [leave, vacation]}}, sources: [docs]}}
+# router: {{scores: on, tier: null}}  # where no rule matches; tier: whose model decides where scores cannot
+# guards: {{question: warn, retrieved: fence, redact: [secret]}}   # docs/security.md
 # runs:
 #   keep_days: 365
 #   redact: [secret]                # or secret and personal: blanked before a run is recorded
