@@ -230,7 +230,7 @@ class NoModel(RagflowError):
 
     exit_code = 5
     default_hint = (
-        "ask without --no-fallback for an answer without a model; `ragflow doctor` tries the models"
+        "ask without --no-fallback for an answer without a model; `ragflow doctor` looks at each model"
     )
 
 

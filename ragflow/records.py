@@ -206,6 +206,7 @@ def without(document: str, output: Json) -> dict[str, Any]:
                 "quote": "",
                 "anchors": [],
                 "link": None,
+                "modified": None,
                 "quote_sha256": digest,
             }
         if "quote_sha256" in each:
@@ -221,6 +222,7 @@ def without(document: str, output: Json) -> dict[str, Any]:
             [claim["text"], *(f"[{at}]" for at in claim["citations"])] for claim in claims if claim["text"]
         ]
         erased["answer"] = " ".join(" ".join(parts) for parts in shown)
+        erased["warnings"] = []  # where documents disagree, they say what about
     hits = output.get("hits", [])
     if gone or any(hit["document"] == document for hit in hits):
         if "rejected" in output:  # a dropped claim does not say which document its words came from

@@ -43,7 +43,7 @@ def attack(  # noqa: PLR0913 - each is a flag of the command line
     as_: Readers = None,
     as_json: Json = False,
 ) -> None:
-    """Plant attacks into copies of documents, and see whether answers obey them.
+    """Plant attacks into copies, and see who obeys.
 
     Each question is asked without and with its attack, in a workspace of its own with this configuration.
     The exit code is 8 where an attack succeeded, 9 where none could be tried.

@@ -52,7 +52,7 @@ def route(
     as_: Readers = None,
     as_json: Json = False,
 ) -> None:
-    """Ask the router alone where each question goes, and see whether that is right.
+    """Measure where the router alone sends questions.
 
     Shows how often the best source is right and how much is searched, what decided, which sources are
     mistaken for which, the questions that went wrong, and what another level of the scores would give.

@@ -36,8 +36,9 @@ def route(
     meta: Meta = None,
     as_json: Json = False,
 ) -> None:
-    """Show where a question would go, and why: sources, rule, scores, prompt, tier.
+    """Show where a question would go, and why.
 
+    Names the sources, what decided, the rules that were looked at, the scores, the prompt, the tier.
     The exit code is 6 where it would be refused, or nothing indexed is readable for you.
     """
     from ragflow.errors import check_question

@@ -132,7 +132,7 @@ def test_a_model_that_obeys_is_told_by_the_exit_code_only_where_nothing_stops_it
     attacks = lines(folder / "attacks.jsonl", [OWN])
     with ScriptedServer([chosen(obeying)]) as server:
         (folder / "ragflow.yaml").write_text(CONFIG + MODEL % server.url)
-        monkeypatch.setattr(pipeline, "check", lambda *_: ())
+        monkeypatch.setattr(pipeline, "check", lambda *_, **__: ())
         given = run(folder, attacks, "--tier", "small", "--json")
         report = json.loads(given.stdout)
     assert server.requests

@@ -54,16 +54,25 @@ def test_every_default_that_is_shown_is_the_default_and_every_key_is_shown(tmp_p
     file = write(tmp_path, beir=None, login="mia")
     before = load(file, environ={})
     uncommented = re.sub(r"(?m)^( *)# ( *[a-z_0-9]+:.*)$", r"\1\2", file.read_text())
-    # An example, not the default.
-    file.write_text(re.sub(r"(?m)^  principals: .*$", "  principals: {}", uncommented))
+    # Examples, not the default.
+    bare = re.sub(r"(?m)^  principals: .*$", "  principals: {}", uncommented)
+    file.write_text(re.sub(r"(?m)^models:.*\n  small: .*$", "models: {}", bare))
     assert load(file, environ={}) == before
     shown = read(file.read_text()).data
     # What must be null in this version is not shown.
     assert set(shown) == set(Settings.model_fields) - {"database"}
     for name, section in shown.items():
-        if name not in {"version", "sources", "gates"}:
+        if name not in {"version", "sources", "gates", "routes", "models"}:
             fields = Settings.model_fields[name].annotation.model_fields
-            assert set(section) == set(fields) - {"rerank", "url", "tier"}
+            assert set(section) == set(fields) - {"rerank", "url"}
+
+
+def test_the_examples_of_models_and_routes_are_right(tmp_path):
+    file = write(tmp_path, beir=None, login="mia")
+    file.write_text(re.sub(r"(?m)^# (models:|  small:|routes:|  - \{name)", r"\1", file.read_text()))
+    config = load(file, environ={})
+    assert config.models["small"].try_[0].api_key_env == "OPENAI_API_KEY"
+    assert [rule.name for rule in config.routes] == ["holidays"]
 
 
 def test_the_gate_that_is_shown_has_every_key_at_its_default(tmp_path):
