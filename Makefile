@@ -68,6 +68,12 @@ bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/significance.py
 	$(TEST) benchmarks/evaluation.py --data $(DATA)
 	$(TEST) benchmarks/regressions.py --data $(DATA)
+	$(TEST) benchmarks/routing.py $(DATA)
+	$(TEST) benchmarks/threads.py $(DATA)
+	$(TEST) benchmarks/lies.py $(DATA) --held-out --each 200
+	$(TEST) benchmarks/attacks.py $(DATA)
+	$(TEST) benchmarks/failures.py
+	$(TEST) benchmarks/overhead.py
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv
