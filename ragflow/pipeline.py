@@ -65,8 +65,9 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
     outcome, reason = expect(routed, found, evidence, min_confidence=rules.min_confidence)
     lineup, proven = parts.casting.lineup(question, routed), NOTHING
     if reason is None:
-        proven = prove(question.text, found, evidence, lineup, _Run(parts.guard, record, deadline))
-        proven = compare(question.text, found, evidence, proven, _Run(parts.guard, record, deadline))
+        run = _Run(parts.guard, record, deadline)
+        proven = prove(question.text, found, evidence, lineup, run)
+        proven = compare(question.text, found, evidence, proven, run)
         outcome, reason = conclude(proven)
     with record.step("cite") as step:
         claims, citations = cite(proven.claims, proven.passages)

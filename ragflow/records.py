@@ -132,9 +132,23 @@ def asked(
         generation=answer.generation,
         version=version,
         input={"question": question},
-        output={**answer.to_json(), "question": question},
+        output=_hidden(answer.to_json(), hide),
         steps=tuple(steps),
     )
+
+
+def _hidden(shown: Json, hide: Collection[Kind]) -> dict[str, Any]:
+    """Return an answer's object with what it repeats of the question redacted."""
+    standalone = shown["standalone"]
+    hidden = {
+        **shown,
+        "question": redact(shown["question"], hide),
+        "standalone": standalone and redact(standalone, hide),
+        "missing": [redact(part, hide) for part in shown["missing"]],
+    }
+    if "rejected" in shown:  # a model may have said the question again
+        hidden["rejected"] = [{**one, "text": redact(one["text"], hide)} for one in shown["rejected"]]
+    return hidden
 
 
 def new_id(prefix: str = "r", *, now: datetime | None = None) -> str:

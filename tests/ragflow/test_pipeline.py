@@ -11,7 +11,7 @@ from connectors.documents import Anchor
 from evals.grounding import Finding, Quote
 from indexes.analysis import analyse
 from indexes.query import Flag, Found, Hit, Query, Scores
-from ragflow.answers import Answer, Rejected
+from ragflow.answers import Answer, Explanation, Rejected
 from ragflow.asking import (
     Answerer,
     Draft,
@@ -294,7 +294,9 @@ def test_a_step_that_raises_is_recorded_as_failed() -> None:
 
 
 def test_a_secret_in_the_question_is_not_recorded() -> None:
-    answer = replace(answered(), question="is AKIAABCDEFGHIJKLMNOP still valid?")
+    asking = "is AKIAABCDEFGHIJKLMNOP still valid?"
+    said = Explanation((Rejected(asking, "unsupported", "nothing says so"),), (), {})
+    answer = replace(answered(), question=asking, standalone=asking, missing=(asking,), explanation=said)
     run = asked(answer, actor=["user:mia"], steps=(), config_digest="c", version="0", hide=["secret"])
     assert "AKIA" not in str(run.to_json())
 
