@@ -30,7 +30,19 @@ from ragflow.errors import RagflowError
 from ragflow.terminal import escape, one_line, wrapped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMMANDS = ["init", "doctor", "index", "search", "ask", "verify", "route", "sources", "runs", "generations", "eval"]
+COMMANDS = [
+    "init",
+    "doctor",
+    "index",
+    "search",
+    "ask",
+    "verify",
+    "route",
+    "sources",
+    "runs",
+    "generations",
+    "eval",
+]
 LEAVE = "# Leave\n\n## Days\n\nEvery employee of the harbour office gets 28 days of paid leave in a year.\n"
 MOORING = (
     "# Mooring\n\nBoats longer than 12 metres are moored at the eastern pier, and pay 40 euros a night.\n"
