@@ -32,7 +32,7 @@ def a_run(
     }  # fmt: skip
     output = {
         "schema": "ragflow.ask/1", "answer": f"{QUOTE} [1]", "claims": [{"text": QUOTE, "citations": [1]}],
-        "citations": [citation], "warnings": ["the documents disagree: 28 days of Leave and 30 days of Leave"],
+        "citations": [citation], "warnings": ["the documents disagree: 28 days of Leave and 30"],
     }  # fmt: skip
     return Run(
         run=run, kind="ask", created=created or "2026-11-22T18:30:00Z", actor=(owner, "everyone"),
