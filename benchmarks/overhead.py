@@ -19,11 +19,11 @@ from evals.datasets import load
 from indexes.embedding import Vectors
 from indexes.index import EmbeddedIndex
 from indexes.query import Found, Query
+from indexes.recalling import Recalling
 from indexes.store import Store
 from ragflow import parts
 from ragflow.asking import Question
 from ragflow.pipeline import ask
-from ragflow.recalling import Recalling
 from ragflow.steps import Record
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "northwind"

@@ -14,7 +14,7 @@ from connectors.documents import Parsed
 from connectors.items import Item, Raw
 from connectors.parsing import parse
 from indexes.build import Chunking
-from indexes.embedding import Embedder, Vectors
+from indexes.embedding import Embedder
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.plan import Brake, ParseKeys, SourceSpec
@@ -64,44 +64,6 @@ class InlinePool:
         """Yield what each item gives."""
         for raw in raws:
             yield raw.item, parse(raw)
-
-
-class Remembering:
-    """An embedder that embeds each distinct text once in its life; the vectors are the real ones."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._known: dict[str, Vectors] = {}
-
-    @property
-    def key(self) -> str:
-        """The key of the real one."""
-        return self._embedder.key
-
-    @property
-    def dimensions(self) -> int:
-        """The dimensions of the real one."""
-        return self._embedder.dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """The maximum of the real one."""
-        return self._embedder.max_tokens
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed what is new and remember it."""
-        import numpy as np
-
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if new:
-            self._known |= dict(zip(new, self._embedder.embed(new), strict=True))
-        if not texts:
-            return np.empty((0, self.dimensions), dtype=np.float32)
-        return np.stack([self._known[text] for text in texts])
-
-    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
-        """Ask the real one."""
-        return self._embedder.token_offsets(text)
 
 
 class World:

@@ -14,6 +14,7 @@ from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.locks import writer_lock
 from indexes.query import Hit, Query, System
+from indexes.recalling import Recalling
 from indexes.store import Store
 from ragflow import identity, parts, upkeep
 from ragflow.answering import Answering, AskOptions
@@ -23,7 +24,6 @@ from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
-from ragflow.recalling import Recalling
 from ragflow.records import Run, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore

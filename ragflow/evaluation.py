@@ -7,6 +7,7 @@ go on with a run that was killed or start one, measure case by case, say what it
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,14 +121,7 @@ class Evaluation:
         # One generation for the whole run, whatever is promoted meanwhile.
         generation = Generations(self._config.workspace).live()
         with closing(self._open(lambda: questions, generation)) as index:
-            kit = systems.Kit(
-                self._config,
-                index,
-                questions,
-                actor=asker.actor,
-                readers=lambda case: readers_of(case, asker),
-                beir=data.kind == "beir",
-            )
+            kit = self._kit(index, questions, asker, beir=data.kind == "beir")
             names = options.systems or systems.BUILT_IN
             made = {name: systems.make(name, kit) for name in names}
             allowed = [case for case in data.cases if case.id not in forbidden]
@@ -255,14 +249,7 @@ class Evaluation:
             note(f"{len(forbidden):,} questions are left out: {next(iter(forbidden.values()))}")
         questions = systems.Remembering(self._embedder)
         with closing(self._open(lambda: questions, None)) as index:
-            kit = systems.Kit(
-                self._config,
-                index,
-                questions,
-                actor=asker.actor,
-                readers=lambda case: readers_of(case, asker),
-                beir=False,
-            )
+            kit = self._kit(index, questions, asker, beir=False)
             router = parts.Workshop(self._config, index, questions.embed).parts().router
             send = route_evaluation.sender(kit, router, seconds=self._config.answer.timeout)
             asked = [case for case in data.cases if case.id not in forbidden]
@@ -277,6 +264,12 @@ class Evaluation:
     def forget(self, document: str) -> tuple[str, ...]:
         """Erase the document's wording from what was stored; return the runs that may show it still."""
         return self._stored.erase(document)
+
+    def _kit(
+        self, index: EmbeddedIndex, questions: systems.Remembering, asker: Asker, *, beir: bool
+    ) -> systems.Kit:
+        readers = partial(readers_of, asker=asker)
+        return systems.Kit(self._config, index, questions, actor=asker.actor, readers=readers, beir=beir)
 
     # -- who asks --------------------------------------------------------------------------------
 

@@ -126,13 +126,12 @@ def embedder(tmp_path_factory: pytest.TempPathFactory) -> "Embedder":
     """The default model, real; each distinct text is embedded once in the session."""
     from indexes import weights
     from indexes.onnx_embedder import OnnxEmbedder
-    from indexes.testing import Remembering
+    from indexes.recalling import Recalling
 
     known = weights.find("all-MiniLM-L6-v2")
     cache = tmp_path_factory.mktemp("model")
-    return Remembering(
-        OnnxEmbedder.open(known.folder, precision="fp32", cache=cache, expected_sha256=known.sha256)
-    )
+    model = OnnxEmbedder.open(known.folder, precision="fp32", cache=cache, expected_sha256=known.sha256)
+    return Recalling(model, kept=None)
 
 
 @pytest.fixture

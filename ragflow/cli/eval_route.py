@@ -11,6 +11,7 @@ from ragflow.cli.eval_tables import aligned, figure, left_out
 from ragflow.cli.frame import Frame, emit, say, warn, width
 from ragflow.cli.options import Json, Readers
 from ragflow.cli.progress import reporting
+from ragflow.cli.routing import BY
 from ragflow.terminal import escape, one_line, wrapped
 
 Report = Mapping[str, Any]
@@ -24,15 +25,7 @@ _NAMES = {
     "route_accuracy": "right ones, no others",
     "route_macro_F1": "macro F1",
 }
-_BY = {
-    "rule": "a rule",
-    "scores": "scores",
-    "model": "a model",
-    "all": "nothing (all searched)",
-    "small_talk": "small talk",
-    "empty": "nothing asked",
-    "off_topic": "off topic",
-}
+_BY = {**BY, "all": "nothing (all searched)"}
 
 
 def add(group: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from ragflow.cli.options import Json, Meta, Question, Readers, Sources, metadata
 from ragflow.cli.tables import table
 from ragflow.terminal import escape, wrapped
 
-_BY = {
+BY = {
     "asked": "you",
     "rule": "a rule",
     "scores": "scores",
@@ -61,7 +61,7 @@ def routed(report: Mapping[str, Any], width: int) -> Iterator[str]:
     """Give the lines of a route: what was chosen and why, the rules looked at, the scores."""
     chosen = report["route"]
     yield f"sources: {escape(', '.join(chosen['sources'])) or '(none)'}"
-    by = f'the rule "{chosen["rule"]}"' if chosen["rule"] else _BY.get(report["by"], report["by"])
+    by = f'the rule "{chosen["rule"]}"' if chosen["rule"] else BY.get(report["by"], report["by"])
     yield f"decided by: {escape(by)}"
     yield wrapped(f"because: {report['because']}", width)
     if report["reason"]:

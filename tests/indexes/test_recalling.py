@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragflow import recalling
-from ragflow.recalling import Recalling
+from indexes.recalling import Recalling
 
 TEXTS = st.lists(st.sampled_from(["leave", "pay", "a hotel night", "", "the moon"]), max_size=6)
 
@@ -36,10 +35,9 @@ def test_recalled_vectors_are_those_of_the_model_and_nothing_is_embedded_twice(b
     assert len(model.asked) == len(set(model.asked))
 
 
-def test_the_oldest_are_forgotten(monkeypatch):
-    monkeypatch.setattr(recalling, "KEPT", 2)
+def test_the_oldest_are_forgotten():
     model = Counting()
-    held = Recalling(model)
+    held = Recalling(model, kept=2)
     for text in ("a", "b", "c", "b", "a"):
         held.embed([text])
     assert model.asked == ["a", "b", "c", "a"]

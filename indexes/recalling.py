@@ -1,5 +1,6 @@
 """An embedder that remembers: one question is embedded once, however many steps want its vector."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -11,14 +12,16 @@ KEPT = 512  # texts: at 384 dimensions less than a megabyte
 
 
 class Recalling:
-    """Satisfies ``Embedder``: another one, with the vectors of the texts that were embedded last.
+    """Satisfies ``Embedder``: another one, with the vectors of the ``kept`` texts that were embedded last.
 
+    ``kept`` None: of all of them, for as long as it lives.
     A text's vector never depends on the texts beside it (decision 0002), so what is recalled is equal, bit
     for bit, to what would be computed.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, *, kept: int | None = KEPT) -> None:
         self._embedder = embedder
+        self._kept = sys.maxsize if kept is None else kept
         self._known: OrderedDict[str, Vectors] = OrderedDict()
 
     @property
@@ -43,7 +46,7 @@ class Recalling:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of the texts, computing only those that are not remembered."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if len(new) > KEPT or not texts:
+        if len(new) > self._kept or not texts:
             return self._embedder.embed(texts)
         if new:
             # Copies: a row would hold on to all the rows beside it.
@@ -52,6 +55,6 @@ class Recalling:
         for text in texts:
             self._known.move_to_end(text)
         found = np.stack([self._known[text] for text in texts])
-        while len(self._known) > KEPT:
+        while len(self._known) > self._kept:
             self._known.popitem(last=False)
         return found
