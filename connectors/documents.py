@@ -31,6 +31,7 @@ class Document:
 
     ``item`` is the item's id, or ``item!/member``. ``anchors`` are sorted by (start, -end, kind).
     ``parser`` names everything that decides ``text`` and ``anchors``: library, version, our revision.
+    ``author``: who changed it last, where the source tells.
     """
 
     item: str
@@ -40,6 +41,7 @@ class Document:
     parser: str
     link: str | None = None
     modified: str | None = None
+    author: str | None = None
 
     @property
     def revision(self) -> str:

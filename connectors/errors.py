@@ -2,9 +2,13 @@
 
 ConnectorError
 |-- SourceUnavailable     the whole source cannot be listed or reached now: try again later
+|   `-- Unanswered        it is there, and gave no answer to this request after all tries
 |-- SourceMisconfigured   the source's settings point nowhere or contradict each other
 |-- AccessDenied          the source refuses our credentials or rights
+|-- AddressRefused        we refuse to connect to that address
+|-- ExtraMissing          an optional part of the program is not installed
 `-- UnreadableDocument    this one item cannot be read: report it, go on with the rest
+    `-- ResponseTooLarge  its bytes are over the limit
 """
 
 
@@ -20,6 +24,10 @@ class SourceUnavailable(ConnectorError):
     """The source cannot be listed or reached now. The only one that a retry can cure."""
 
 
+class Unanswered(SourceUnavailable):
+    """The server is there, and gave no answer to this request after all tries."""
+
+
 class SourceMisconfigured(ConnectorError):
     """The source's settings point nowhere or contradict each other."""
 
@@ -28,9 +36,21 @@ class AccessDenied(ConnectorError):
     """The source refuses our credentials, or the operating system our rights."""
 
 
+class AddressRefused(ConnectorError):
+    """The address is not public, and not listed among those that may be reached all the same."""
+
+
+class ExtraMissing(ConnectorError):
+    """An optional part of the program is not installed."""
+
+
 class UnreadableDocument(ConnectorError):
     """One item cannot be read. ``reason`` is a stable word (``locked``, ``empty``, ``too_large`` ...)."""
 
     def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+class ResponseTooLarge(UnreadableDocument):
+    """The bytes of one item are over the limit."""

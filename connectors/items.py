@@ -25,7 +25,8 @@ class Raw:
     """The bytes of one item, with what the source knows about them.
 
     ``name`` (its suffix) and ``media_type`` decide the parser. ``title`` and ``modified`` (ISO 8601,
-    UTC) override what the parser finds. ``link`` is where a person can open it.
+    UTC) override what the parser finds. ``link`` is where a person can open it. ``author``: who changed
+    it last.
     """
 
     item: str
@@ -35,6 +36,7 @@ class Raw:
     title: str | None = None
     link: str | None = None
     modified: str | None = None
+    author: str | None = None
 
 
 class Connector(Protocol):
@@ -48,6 +50,12 @@ class Connector(Protocol):
     - ``fetch`` gives the bytes of an item that ``list`` gave, or raises ``UnreadableDocument``
       (this item only) or ``SourceUnavailable`` (the source).
     - Only ``ConnectorError`` and its children leave either call.
+    - One that is given to a sync with several fetchers allows ``fetch`` from several threads at once.
+
+    Reasons of ``UnreadableDocument`` that a connector raises: ``vanished`` (gone since it was listed; what
+    was indexed stays until a listing proves the deletion), ``unreachable`` (no answer after all tries, the
+    rest of the source does answer; what was indexed stays, and the next index run tries again), ``denied``,
+    ``too_large``, and those of ``parsing.failures``.
     """
 
     def list(self) -> Iterator[Item]: ...

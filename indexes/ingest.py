@@ -228,8 +228,8 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     layout = {"digest": content["layout"], "anchors": pack(packed)}
     connection.execute(schema.texts.insert().prefix_with("OR IGNORE"), text)
     connection.execute(schema.layouts.insert().prefix_with("OR IGNORE"), layout)
-    values = {"document_id": document_id, "modified": document.modified, **content, **origin}
-    return _insert(connection, schema.versions, values)
+    told = {"document_id": document_id, "modified": document.modified, "author": document.author}
+    return _insert(connection, schema.versions, {**told, **content, **origin})
 
 
 def _fields(anchor: Anchor) -> tuple[str, str, int, int]:

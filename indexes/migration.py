@@ -67,4 +67,12 @@ def _add_flags(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[schema.scans, schema.flags])
 
 
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_flags}
+def _add_origins(connection: sa.Connection) -> None:
+    """2 -> 3: authors, languages and lines of versions, filled as they are read again; failures of items."""
+    for column in ("author", "language", "lines"):
+        kind = schema.versions.c[column].type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE versions ADD COLUMN {column} {kind}")
+    schema.metadata.create_all(connection, tables=[schema.failures])
+
+
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_flags, 2: _add_origins}

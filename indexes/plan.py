@@ -1,7 +1,7 @@
 """What a sync would do to one source, decided before anything is done."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.errors import SourceMisconfigured
 from connectors.items import Connector, Item
@@ -10,12 +10,22 @@ from indexes.ingest import KnownItem
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A source to sync. Nobody outside ``ceiling`` may read anything of it, whatever items say."""
+    """A source to sync. Nobody outside ``ceiling`` may read anything of it, whatever items say.
+
+    ``ceiling`` None: each item's own readers alone decide. ``fetchers``: how many threads may call the
+    connector's ``fetch`` at once; one unless the connector is made for more.
+    """
 
     name: str
     kind: str
     connector: Connector
-    ceiling: frozenset[str]
+    ceiling: frozenset[str] | None
+    fetchers: int = 1
+
+    def admits(self, readers: Iterable[str]) -> tuple[str, ...]:
+        """Return those of an item's readers who may read in this source at all, sorted, each once."""
+        named = set(readers)
+        return tuple(sorted(named if self.ceiling is None else self.ceiling & named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,7 @@ def list_items(spec: SourceSpec) -> dict[str, Item]:
             raise SourceMisconfigured(
                 f"source {spec.name} lists {item.id!r} twice", hint="ids must be unique within a source"
             )
-        readers = tuple(sorted(spec.ceiling.intersection(item.readers)))
-        found[item.id] = Item(item.id, item.fingerprint, readers, item.size)
+        found[item.id] = replace(item, readers=spec.admits(item.readers))
     return found
 
 

@@ -5,6 +5,7 @@ document that was deleted and comes back gets a new id, so that a tombstone (``d
 also holds in every older generation. A *version* is one content of one document: revision, layout
 (its anchors), title, link. Versions, texts and layouts are only ever added, until collected. *Flags* are
 spans of a text that read like orders to a program; a text without a *scan* was not looked at yet.
+A *failure* is an item that could not be fetched or read in the last sync that tried.
 """
 
 from sqlalchemy import (
@@ -20,8 +21,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = 2
-"""1: without scans and flags. See ``migration`` for how an older store is brought up."""
+SCHEMA = 3
+"""1: without scans and flags. 2: without authors, languages, lines, failures. ``migration`` brings one up."""
 
 metadata = MetaData()
 
@@ -78,6 +79,9 @@ versions = Table(
     Column("modified", String, nullable=True),
     Column("parser", String, nullable=False),
     Column("raw_digest", String, nullable=False),
+    Column("author", String, nullable=True, doc="who changed it last, where the source tells"),
+    Column("language", String, nullable=True, doc="ISO 639-1; null where it was never looked at"),
+    Column("lines", LargeBinary, nullable=True, doc="zstd of JSON [[start, line], ...]: see Document.lines"),
     sqlite_autoincrement=True,
 )
 
@@ -127,6 +131,18 @@ embeddings = Table(
     metadata,
     Column("key", LargeBinary, primary_key=True, doc="SHA-256 of embedder key and the exact string"),
     Column("vector", LargeBinary, nullable=False, doc="float32, little endian"),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("item", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("hint", String, nullable=False),
+    Column("tries", Integer, nullable=False, doc="index runs in which it failed, one after the other"),
+    Column("first", String, nullable=False, doc="ISO 8601, UTC"),
+    Column("last", String, nullable=False, doc="ISO 8601, UTC"),
 )
 
 journal = Table(

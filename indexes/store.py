@@ -44,6 +44,7 @@ class Version:
     modified: str | None
     parser: str
     raw_digest: str
+    author: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,7 @@ _VERSIONS = sa.select(
     schema.versions.c.modified,
     schema.versions.c.parser,
     schema.versions.c.raw_digest,
+    schema.versions.c.author,
 ).join(schema.documents, schema.documents.c.id == schema.versions.c.document_id)
 
 # What every search asks, put together once: to build a statement takes longer than to run it.

@@ -105,11 +105,13 @@ class Sync:
     # -- source -> store -------------------------------------------------------------------------
 
     def _restrict(self, spec: SourceSpec) -> None:
+        if spec.ceiling is None:
+            return
         known = ingest.known_items(self._store, spec.name)
         narrowed = {
-            one.item: tuple(sorted(spec.ceiling.intersection(one.readers)))
+            one.item: admitted
             for one in known.values()
-            if not spec.ceiling.issuperset(one.readers)
+            if (admitted := spec.admits(one.readers)) != one.readers
         }
         ingest.set_readers(self._store, spec.name, narrowed)
 

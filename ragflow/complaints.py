@@ -8,10 +8,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ragflow.sections import BeirSource, FilesSource, Settings
+from ragflow.sections import Settings
+from ragflow.source_sections import SOURCE_TYPES
 from ragflow.yaml_text import Place
 
-_SOURCE_TYPES: Mapping[str, type[BaseModel]] = {"files": FilesSource, "beir": BeirSource}
 _MOST_COMPLAINTS = 10
 
 
@@ -52,7 +52,7 @@ def _place(details: ErrorDetails) -> Place:
     """Return where the mistake is in the file's own terms."""
     place = tuple(details["loc"])
     # pydantic adds the chosen kind of source to the path, and "[key]" for a key itself.
-    if place[:1] == ("sources",) and len(place) > 3 and place[2] in _SOURCE_TYPES:
+    if place[:1] == ("sources",) and len(place) > 3 and place[2] in SOURCE_TYPES:
         place = place[:2] + place[3:]
     return tuple(step for step in place if step != "[key]")
 
@@ -86,7 +86,7 @@ def _words(details: ErrorDetails, place: Place, data: Mapping[str, Any]) -> str:
         case "union_tag_not_found" if isinstance(value, dict):
             words = f'"type" is missing in {name}: files or beir'
         case "union_tag_invalid":
-            known = near(str(context["tag"]), tuple(_SOURCE_TYPES))
+            known = near(str(context["tag"]), tuple(SOURCE_TYPES))
             words = f'unknown type "{context["tag"]}" in {name}{known}'
         case "value_error":
             words = f"{name}: {context['error']}"
@@ -143,7 +143,7 @@ def _nearest(wrong: str, known: Sequence[str]) -> list[str]:
 def _known_keys(place: Place, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys that the section at ``place`` may have."""
     if place[:1] == ("sources",):
-        return tuple(_SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
+        return tuple(SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
     model: type[BaseModel] = Settings
     named = False
     for step in place:

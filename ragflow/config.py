@@ -32,8 +32,8 @@ from ragflow.sections import (
     Runs,
     Search,
     Settings,
-    Source,
 )
+from ragflow.source_sections import Outbound, Source
 from ragflow.yaml_text import Place, YamlProblem, read, scalar
 
 FILE_NAME = "ragflow.yaml"
@@ -50,6 +50,7 @@ class Config:
     file: Path
     version: int
     sources: Mapping[str, Source]
+    outbound: Outbound
     identity: Identity
     parse: Parse
     chunk: Chunk

@@ -251,9 +251,13 @@ class CannotSay(RagflowError):
 FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     connecting.ConnectorError: SourceFailed,
     connecting.SourceUnavailable: SourceFailed,
+    connecting.Unanswered: SourceFailed,
     connecting.SourceMisconfigured: ConfigError,
     connecting.AccessDenied: SourceFailed,
+    connecting.AddressRefused: SourceFailed,
+    connecting.ExtraMissing: ExtraMissing,
     connecting.UnreadableDocument: SourceFailed,
+    connecting.ResponseTooLarge: SourceFailed,
     storing.StorageError: OutsideCause,
     storing.NoGeneration: NoGeneration,
     storing.LockHeld: LockHeld,

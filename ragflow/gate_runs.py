@@ -28,7 +28,8 @@ from ragflow import identity, parts, systems
 from ragflow.config import Config
 from ragflow.identity import Asker
 from ragflow.records import timestamp
-from ragflow.sections import BeirSource, Embed
+from ragflow.sections import Embed
+from ragflow.source_sections import BeirSource
 
 SYSTEM = "hybrid"
 """What a gate measures: the configured system."""

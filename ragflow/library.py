@@ -80,6 +80,7 @@ class Library:
             "revision": version.revision,
             "characters": len(self._index().text(version.revision)),
             "modified": version.modified,
+            "author": version.author,
             "link": version.link,
             "parser": version.parser,
             "readers": sorted(self._access_of(version.name) & readers),

@@ -10,32 +10,7 @@ from pydantic import Field, model_validator
 from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
 from ragflow.section import Reader, Section, Share, SourceName, Text
-
-
-class FilesSource(Section):
-    """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``."""
-
-    type: Literal["files"]
-    path: Text
-    include: tuple[Text, ...] = ("**/*",)
-    exclude: tuple[Text, ...] = ("**/~$*",)
-    max_bytes: Annotated[int, Field(ge=1)] = 100_000_000
-    readers: tuple[Reader, ...] = ()
-    description: str = ""
-    examples: tuple[Text, ...] = ()
-
-
-class BeirSource(Section):
-    """A folder that holds ``corpus.jsonl``."""
-
-    type: Literal["beir"]
-    path: Text
-    readers: tuple[Reader, ...] = ()
-    description: str = ""
-    examples: tuple[Text, ...] = ()
-
-
-Source = Annotated[FilesSource | BeirSource, Field(discriminator="type")]
+from ragflow.source_sections import Outbound, Source
 
 
 class Identity(Section):
@@ -154,6 +129,7 @@ class Settings(Section):
 
     version: Literal[1] = 1
     sources: Annotated[dict[SourceName, Source], Field(min_length=1)]
+    outbound: Outbound = Outbound()
     identity: Identity = Identity()
     parse: Parse = Parse()
     chunk: Chunk = Chunk()

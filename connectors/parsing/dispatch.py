@@ -65,7 +65,9 @@ def _parse(raw: Raw, ocr: Ocr, depth: int) -> _Outcome:
         if depth >= DEEPEST:
             failed = (*failed, unreadable(member.item, "too_large"))
             continue
-        inner = _parse(replace(member, link=raw.link, modified=raw.modified), ocr, depth + 1)
+        inner = _parse(
+            replace(member, link=raw.link, modified=raw.modified, author=raw.author), ocr, depth + 1
+        )
         documents, failed = documents + inner[0], failed + inner[1]
     return documents, failed
 

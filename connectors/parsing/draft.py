@@ -116,6 +116,7 @@ class Draft:
             parser=self.parser,
             link=raw.link,
             modified=raw.modified or self.modified,
+            author=_one_line(raw.author or "") or None,
         )
 
     def _own_title(self) -> str:

@@ -45,13 +45,13 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 def raw_header(raw: Raw) -> list[str | None]:
     """Return all of ``raw`` but its bytes, as JSON takes it."""
-    return [raw.item, raw.name, raw.media_type, raw.title, raw.link, raw.modified]
+    return [raw.item, raw.name, raw.media_type, raw.title, raw.link, raw.modified, raw.author]
 
 
 def raw_from(header: object, data: bytes) -> Raw:
     """Undo ``raw_header``."""
-    item, name, media_type, title, link, modified = cast(list[Any], header)
-    return Raw(item, data, name, media_type, title, link, modified)
+    item, name, media_type, title, link, modified, author = cast(list[Any], header)
+    return Raw(item, data, name, media_type, title, link, modified, author)
 
 
 def parsed_header(parsed: Parsed) -> dict[str, object]:

@@ -28,6 +28,7 @@ sources:
     readers: [group:hr]
     description: Policies and benefits
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
+outbound: {allow: []}
 identity:
   principals: {mia: [user:mia, group:support]}
   impersonate: [mia]
@@ -111,7 +112,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  hr: {type: files, path: ., parser: kreuzberg}\n",
-        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: type, path, include, exclude, max_bytes, readers, description, examples)',
+        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes)',
     ),
     (
         "sources:\n  hr: {type: files, path: ., readers_by: []}\n",
@@ -119,7 +120,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
-        'ragflow.yaml:2: unknown key "include" in sources.s (known: type, path, readers, description, examples)',
+        'ragflow.yaml:2: unknown key "include" in sources.s (known: readers, description, examples, type, path)',
     ),
     (
         f"{GOOD}parse: {{hidden_text: drop}}\n",
@@ -127,7 +128,7 @@ MISTAKES = [
     ),
     (
         f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
-        'ragflow.yaml:4: unknown key "foo" (known: version, sources, identity, parse, chunk, embed, search, index,'
+        'ragflow.yaml:4: unknown key "foo" (known: version, sources, outbound, identity, parse, chunk, embed, search, index,'
         " answer, runs, database, gates, routes, router, models, budget, guards)\nragflow.yaml:5: search.k must be at least 1, not -1",
     ),
     (
