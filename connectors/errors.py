@@ -53,4 +53,7 @@ class UnreadableDocument(ConnectorError):
 
 
 class ResponseTooLarge(UnreadableDocument):
-    """The bytes of one item are over the limit."""
+    """The bytes of one item are over the limit: reason ``too_large``."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, reason="too_large", hint=hint)

@@ -340,7 +340,6 @@ def _body(target: _Target, response: "BaseHTTPResponse", most: int) -> bytes:
     if size > most:
         raise ResponseTooLarge(
             f"{target.shown} gives more than {most} bytes",
-            reason="too_large",
             hint="raise `max_bytes`, or leave the item out with `exclude`",
         )
     return b"".join(parts)
