@@ -8,7 +8,7 @@ from functools import partial
 
 from indexes.embedding import Embedder
 from indexes.generations import Generations
-from indexes.report import Gate, Progress
+from indexes.report import Gate, Watch
 from indexes.store import Store
 from indexes.sync import Sync
 from ragflow import sources as sources_of
@@ -45,7 +45,7 @@ def run(
     work: Work,
     wanted: Wanted,
     writing: Callable[[], AbstractContextManager[Store]],
-    progress: Callable[[Progress], None],
+    watch: Watch,
 ) -> IndexReport:
     """Sync, or say what that would do. ``writing`` holds the write lock and gives the store."""
     config, name = work.config, new_id("r")
@@ -63,10 +63,10 @@ def run(
             settings=upkeep.settings_of(config),
         )
         parsers = partial(sources_of.parsers, config)
-        sync = Sync(store, work.generations, work.embedder, parsers, options, progress=progress)
+        sync = Sync(store, work.generations, work.embedder, parsers, options, watch)
         specs = [sources_of.spec(config, source) for source in wanted.sources]
         done = sync.run(specs, configured=tuple(config.sources))
-        estimate = round(sync.estimate(done), 1) if wanted.dry_run else None
+        estimate = round(done.plan.total_seconds, 1) if wanted.dry_run else None
     spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
     report = IndexReport(None if wanted.dry_run else name, wanted.dry_run, done, spent, estimate)
     if not wanted.dry_run:

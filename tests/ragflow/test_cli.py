@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from indexes.sync import Progress
+from indexes.report import Progress
 from ragflow import errors, identity
 from ragflow.cli import main, progress
 from ragflow.cli.answers import answered, found, place, proven
