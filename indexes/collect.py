@@ -134,9 +134,7 @@ def _erase_contents(
     erased = 0
     for batch in batches(keys):
         living = (
-            sa.select(column)
-            .join(schema.documents, d.id == v.document_id)
-            .where(~d.dead, column.in_(batch))
+            sa.select(column).join(schema.documents, d.id == v.document_id).where(~d.dead, column.in_(batch))
         )
         gone = (key.in_(batch)) & key.not_in(living)
         erased += connection.execute(table.delete().where(gone)).rowcount

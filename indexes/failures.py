@@ -20,7 +20,7 @@ PASSING = frozenset({"vanished", "unreachable", "denied"})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One dead letter. ``item`` may be a member; ``tries`` in a row, the first at ``first`` (ISO 8601, UTC)."""
+    """A dead letter. ``item`` may be a member; ``tries`` in a row, the first at ``first`` (ISO 8601, UTC)."""
 
     source: str
     item: str

@@ -110,5 +110,5 @@ def _alive_too() -> sa.ColumnElement[bool]:
 def _still(name: str, place: str) -> StoreDamaged:
     return StoreDamaged(
         f"{name} was deleted, and {place} still holds it",
-        hint=f"erase it with `ragflow sources forget {name}`, then look at the workspace with `ragflow doctor`",
+        hint=f"erase it with `ragflow sources forget {name}`, then look at it all with `ragflow doctor`",
     )

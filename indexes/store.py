@@ -170,11 +170,9 @@ class Store:
         """Read who may read what now."""
         with self.read() as connection:
             epoch = read_epoch(connection)
-            rows = connection.execute(
-                sa.select(schema.documents.c.id, schema.documents.c.acl).where(~schema.documents.c.dead)
-            ).all()
+            living = sa.select(schema.documents.c.id, schema.documents.c.acl).where(~schema.documents.c.dead)
+            pairs = np.fromiter(map(tuple, connection.execute(living)), dtype=np.dtype((np.int64, 2)))
             known = connection.execute(sa.select(schema.acls.c.id, schema.acls.c.readers)).all()
-        pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
         acl_of = np.full(int(pairs[:, 0].max(initial=0)) + 1, -1, dtype=np.int32)
         acl_of[pairs[:, 0]] = pairs[:, 1]
         return Access(epoch, acl_of, {row.id: frozenset(json.loads(row.readers)) for row in known})

@@ -31,7 +31,7 @@ _JOURNAL_LINES = 1_000
 
 @dataclass(slots=True)
 class _Work:
-    """One source on its way through a sync. Without a plan it could not be listed, and ``error`` tells why."""
+    """One source on its way through a sync. ``plan`` None: it could not be listed; ``error`` tells why."""
 
     spec: SourceSpec
     plan: Plan | None = None

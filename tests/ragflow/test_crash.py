@@ -27,8 +27,8 @@ index: {keep_generations: 1}
 QUESTION = "How many days of annual leave does an employee get?"
 Clone = Callable[[Path, Path], Path]
 STATES = (
-    "begun restricted access buried fetched scanned stored embedded segment compacted manifest"
-    " promoted collected done"
+    "begun restricted planned access buried fetched stored scanned embedded segment compacted manifest"
+    " promoted collected erased done"
 ).split()
 
 # Runs `app.index()` and, once the given journal state is durable, kills or stops itself.
