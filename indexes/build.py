@@ -86,7 +86,7 @@ def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
             (version, document, acl, names.setdefault(source, len(names)))
             for version, document, acl, source in connection.execute(query)
         )
-        alive = np.fromiter(rows, dtype=np.dtype((np.int64, 4)))
+        alive: NDArray[np.int64] = np.fromiter(rows, dtype=np.dtype((np.int64, 4)))
     sources = tuple(sorted(names))
     places = np.array([sources.index(name) for name in names], dtype=np.int64)
     alive[:, SOURCE] = places[alive[:, SOURCE]]

@@ -38,9 +38,6 @@ def age(store: Path) -> None:
     with sqlite3.connect(store) as old:
         old.execute("drop table scans")
         old.execute("drop table flags")
-        old.execute("drop table failures")
-        for column in ("author", "language", "lines"):
-            old.execute(f"alter table versions drop column {column}")
         old.execute("update meta set value = '1' where key = 'schema'")
     old.close()
 
