@@ -35,7 +35,7 @@ def failures(
     as_: Readers = None,
     as_json: JsonLines = False,
 ) -> None:
-    """List what could not be read: why, how often it was tried, and since when.
+    """List what could not be read, and why.
 
     What the source did not hand over (vanished, unreachable, denied) is tried again by every index run, and
     what was indexed of it before stays. All else is tried again when it changes, or by sources retry.
@@ -62,7 +62,10 @@ def retry(
     ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Read again what could not be read, and nothing else; nothing is deleted."""
+    """Read again what could not be read.
+
+    Nothing else is read, and nothing is deleted. Access that was lost holds at once, as in any index run.
+    """
     frame: Frame = ctx.obj
     with frame.app() as app, reporting() as progress:
         report = app.failing().retry(documents or (), source, app.asker(), wait=wait, progress=progress)

@@ -28,7 +28,7 @@ QUESTION = "How many days of annual leave does an employee get?"
 Clone = Callable[[Path, Path], Path]
 STATES = (
     "begun restricted planned access buried fetched stored scanned embedded segment compacted manifest"
-    " promoted collected erased done"
+    " promoted collected done"
 ).split()
 
 # Runs `app.index()` and, once the given journal state is durable, kills or stops itself.
