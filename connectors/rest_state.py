@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,16 +53,16 @@ def save(folder: Path, digest: str, remembered: Remembered) -> None:
         "turns": remembered.turns,
         "fingerprints": remembered.fingerprints,
     }
-    beside = folder / f".{_FILE}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
+        # A name of its own: another process may write beside us, and a killed one may have left some.
+        descriptor, beside = tempfile.mkstemp(dir=folder, prefix=".")
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
             json.dump(data, file)
             file.flush()
-            os.fsync(file.fileno())
-        beside.replace(folder / _FILE)
+            os.fsync(descriptor)
+        Path(beside).replace(folder / _FILE)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise SourceUnavailable(
             f"cannot keep what was listed in {folder}: {error.strerror}", hint="check the disk"
         ) from error

@@ -2,7 +2,7 @@
 
 ```python
 with ConfluenceServer() as wiki:
-    wiki.put("1", title="Leave", body="<p>28 days</p>", readers=["mia@example.com"])
+    wiki.put("1", title="Leave", body="<p>28 days</p>", users=("mia@example.com",))
     ...  # ask wiki.url + "/rest/api/content?start=0&limit=25&expand=version,restrictions", with the token
 ```
 Its clock is its own: it stands still but for ``tick``. ``faults`` spoil any answer; ``asked`` counts requests
@@ -10,7 +10,6 @@ by kind: ``list``, ``search``, ``slim``, ``page``.
 """
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,12 +22,11 @@ from faults import Faults, FaultyServer, QuietHandler
 
 TOKEN = "wiki-token"
 CONTEXT = "/wiki"
-_CEILING = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class WikiPage:
-    """A page as the wiki keeps it. ``users``, ``groups``: who may read it, nobody named: whoever may enter."""
+    """A page as the wiki keeps it. ``users``, ``groups``: who may read it; nobody named: all do."""
 
     id: str
     title: str
@@ -53,7 +51,7 @@ class Answering:
 
 
 class ConfluenceServer(FaultyServer):
-    """The wiki. Change its pages by ``put``, ``touch``, ``restrict``, ``delete``, ``restore``."""
+    """The wiki. Change its pages by ``put``, ``restrict``, ``delete``, ``restore``, ``backdate``."""
 
     def __init__(self, *, faults: Faults | None = None) -> None:
         super().__init__(_Handler, faults=faults)
@@ -65,7 +63,6 @@ class ConfluenceServer(FaultyServer):
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.keep_seen = True
         self._order = 0
-        self._changing = threading.Lock()
 
     @property
     def api(self) -> str:
