@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ragflow.rest_section import RestKeys
 from ragflow.section import Reader, Section, Text
 
 MAX_BYTES = 100_000_000
@@ -22,6 +23,11 @@ class Common(Section):
     readers: tuple[Reader, ...] = ()
     description: str = ""
     examples: tuple[Text, ...] = ()
+
+    @property
+    def own_readers(self) -> bool:
+        """Whether the source tells its items' readers itself; ``readers`` then read all of it besides."""
+        return False
 
 
 class FilesSource(Common):
@@ -41,6 +47,17 @@ class BeirSource(Common):
     path: Text
 
 
-Source = Annotated[FilesSource | BeirSource, Field(discriminator="type")]
-SOURCE_TYPES: Mapping[str, type[Common]] = {"files": FilesSource, "beir": BeirSource}
+class RestSource(RestKeys, Common):
+    """A paged JSON API, described."""
+
+    type: Literal["rest"]
+
+    @property
+    def own_readers(self) -> bool:
+        """Whether the API tells who reads its items."""
+        return self.access is not None
+
+
+Source = Annotated[FilesSource | BeirSource | RestSource, Field(discriminator="type")]
+SOURCE_TYPES: Mapping[str, type[Common]] = {"files": FilesSource, "beir": BeirSource, "rest": RestSource}
 """The classes of ``Source`` by their ``type``."""

@@ -12,16 +12,21 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, RestSource
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
 
 
 def spec(config: Config, name: str) -> SourceSpec:
-    """Return a source with its connector; nobody outside its readers may read anything of it."""
+    """Return a source with its connector; nobody outside its readers may read anything of it.
+
+    Where the source tells its items' readers itself, those decide.
+    """
     source = config.sources[name]
-    return SourceSpec(name, source.type, _connector(config, name), frozenset(source.readers))
+    ceiling = None if source.own_readers else frozenset(source.readers)
+    fetchers: int = getattr(source, "parallel", 1)
+    return SourceSpec(name, source.type, _connector(config, name), ceiling, fetchers)
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -67,10 +72,26 @@ def _beir(config: Config, _: str, source: BeirSource) -> Connector:
     return Beir(config.resolve(source.path), readers=source.readers)
 
 
+def _rest(config: Config, name: str, source: RestSource) -> Connector:
+    from connectors.rest import Rest
+    from connectors.rest_client import RestClient
+    from ragflow.rest_making import api, auth
+
+    client = RestClient(
+        source.url,
+        auth=auth(source),
+        headers=source.headers,
+        outbound=outbound(config, rate=source.rate, timeout=source.timeout, max_bytes=source.max_bytes),
+        secret=config.secret,
+    )
+    return Rest(api(source), client, readers=source.readers, state=state(config, name))
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
     BeirSource: _beir,
+    RestSource: _rest,
 }
 
 
