@@ -1,16 +1,15 @@
 """Local folders and single files as a source."""
 
-import hashlib
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.errors import AccessDenied, SourceMisconfigured, SourceUnavailable, UnreadableDocument
-from connectors.globs import ReadersRule, chosen, readers_of
+from connectors.globs import ReadersRule, selection
 from connectors.items import Item, Raw
+from connectors.naming import ids_of, readable
 from connectors.parsing.failures import failure
 
 _LOCAL = ("file", "local")
@@ -47,9 +46,7 @@ class Files:
         max_bytes: int = 100_000_000,
     ) -> None:
         self._root = Path(_local(os.fspath(path))).absolute()
-        self._readers = tuple(readers)
-        self._choice = chosen(include, exclude)
-        self._rules = tuple(readers_by)
+        self._selection = selection(readers, include=include, exclude=exclude, readers_by=readers_by)
         self._max_bytes = max_bytes
         self._paths: dict[str, Path] = {}
 
@@ -67,15 +64,15 @@ class Files:
                 yield from self._folder(self._root, "")
                 self._still_there(before)
             else:
-                yield from self._file(self._root, _readable(self._root.name))
+                yield from self._file(self._root, readable(self._root.name))
         except PermissionError as error:
             raise AccessDenied(
-                f"no right to list {_readable(str(error.filename))}",
+                f"no right to list {readable(str(error.filename))}",
                 hint="give the right to read it, or leave it out by naming a narrower path",
             ) from error
         except OSError as error:
             raise SourceUnavailable(
-                f"cannot list {_readable(str(self._root))}: {error.strerror or error}",
+                f"cannot list {readable(str(self._root))}: {error.strerror or error}",
                 hint="check that the path exists and that its disk is mounted",
             ) from error
 
@@ -121,7 +118,7 @@ class Files:
         # os rather than fsspec: its listing rounds times to floats and hides which folder was refused.
         with os.scandir(folder) as scan:
             entries = {os.fsencode(entry.name): entry for entry in scan if not entry.name.startswith(".")}
-        for raw_name, name in _ids(entries).items():
+        for raw_name, name in ids_of(entries).items():
             entry = entries[raw_name]
             try:
                 if entry.is_dir(follow_symlinks=False):
@@ -134,9 +131,9 @@ class Files:
 
     def _file(self, path: Path, name: str) -> Iterator[Item]:
         about = path.stat()
-        if stat.S_ISREG(about.st_mode) and self._choice.wants(name):
+        if stat.S_ISREG(about.st_mode) and self._selection.wants(name):
             self._paths[name] = path
-            readers = readers_of(name, self._rules, self._readers)
+            readers = self._selection.readers_of(name)
             yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", readers, about.st_size)
 
     def _inside(self, path: Path) -> bool:
@@ -155,7 +152,7 @@ class Files:
         after = self._root.stat()
         if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
             raise SourceUnavailable(
-                f"{_readable(str(self._root))} was replaced while it was listed", hint="try again"
+                f"{readable(str(self._root))} was replaced while it was listed", hint="try again"
             )
 
 
@@ -168,21 +165,3 @@ def _local(path: str) -> str:
             f"`{protocol}://` cannot be read yet: {path}", hint="give the path of a local folder or file"
         )
     return str(rest)
-
-
-def _readable(name: str) -> str:
-    """Return a name as text: bytes that are no UTF-8 as ``%XX``, NFC."""
-    text = "".join(f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char for char in name)
-    return unicodedata.normalize("NFC", text)
-
-
-def _ids(names: dict[bytes, "os.DirEntry[str]"]) -> dict[bytes, str]:
-    """Return the name that each entry of one folder gets in ids, in the order of the entries' bytes."""
-    given: dict[bytes, str] = {}
-    taken: set[str] = set()
-    exact_first = sorted(names, key=lambda name: (_readable(os.fsdecode(name)) != os.fsdecode(name), name))
-    for name in exact_first:
-        text = _readable(os.fsdecode(name))
-        given[name] = f"{text}~{hashlib.sha256(name).hexdigest()[:8]}" if text in taken else text
-        taken.add(given[name])
-    return dict(sorted(given.items()))
