@@ -11,8 +11,8 @@ from connectors.globs import ReadersRule, selection
 from connectors.items import Item, Raw
 from connectors.naming import ids_of, readable
 from connectors.parsing.failures import failure
+from connectors.places import protocol_of
 
-_LOCAL = ("file", "local")
 _NOT_SEEN = "a file that was there when the source was listed is gone: the next index run notices it"
 
 
@@ -157,11 +157,9 @@ class Files:
 
 
 def _local(path: str) -> str:
-    from fsspec.core import split_protocol
-
-    protocol, rest = split_protocol(path)
-    if protocol is not None and protocol not in _LOCAL:
+    protocol, rest = protocol_of(path)
+    if protocol != "file":
         raise SourceMisconfigured(
-            f"`{protocol}://` cannot be read yet: {path}", hint="give the path of a local folder or file"
+            f"`{protocol}://` is no local folder: {path}", hint="give the path of a local folder or file"
         )
-    return str(rest)
+    return rest

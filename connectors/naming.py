@@ -3,7 +3,10 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+_Entry = TypeVar("_Entry")
 
 
 def readable(name: str) -> str:
@@ -26,3 +29,29 @@ def ids_of(names: Iterable[bytes]) -> dict[bytes, str]:
         given[name] = f"{text}~{hashlib.sha256(name).hexdigest()[:8]}" if text in taken else text
         taken.add(given[name])
     return dict(sorted(given.items()))
+
+
+def apart(entries: Iterable[tuple[bytes, _Entry]]) -> Iterator[tuple[str, _Entry]]:
+    """Yield each entry with its id, by the rule of ``ids_of``, without waiting for the end of the entries.
+
+    Names that are their own id come at once, in the order given; the others after the last of them.
+    """
+    taken: set[str] = set()
+    rest: dict[bytes, _Entry] = {}
+    for name, entry in entries:
+        text = os.fsdecode(name)
+        if readable(text) == text:
+            taken.add(text)
+            yield text, entry
+        else:
+            rest[name] = entry
+    for name in sorted(rest):
+        text = readable(os.fsdecode(name))
+        text = f"{text}~{hashlib.sha256(name).hexdigest()[:8]}" if text in taken else text
+        taken.add(text)
+        yield text, rest[name]
+
+
+def hidden(path: str) -> bool:
+    """Say whether a part of a POSIX path starts with a dot."""
+    return path.startswith(".") or "/." in path

@@ -31,6 +31,17 @@ class ReadersBy(Section):
     readers: tuple[Reader, ...]
 
 
+class Storage(Section):
+    """How to reach an S3 bucket. The three ``_env`` name environment variables that hold the credentials."""
+
+    endpoint: Text | None = None
+    region: Text = "us-east-1"
+    key_env: Text | None = None
+    secret_env: Text | None = None
+    token_env: Text | None = None
+    anonymous: bool = False
+
+
 class FilesSource(Common):
     """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``."""
 
@@ -41,6 +52,7 @@ class FilesSource(Common):
     max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
     readers_by: tuple[ReadersBy, ...] = ()
     parser: Literal["kreuzberg"] = "kreuzberg"
+    storage: Storage = Storage()
 
 
 class BeirSource(Common):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.globs import ReadersRule, globs
+from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
 from connectors.parsing.pool import ParserPool
@@ -52,15 +52,46 @@ def _connector(config: Config, name: str) -> Connector:
 
 
 def _files(config: Config, _: str, source: FilesSource) -> Connector:
+    from connectors.places import protocol_of
+
+    path = config.resolve(source.path)
+    if protocol_of(path)[0] != "file":
+        return _remote_files(config, source)
     from connectors.files import Files
 
     return Files(
-        config.resolve(source.path),
+        path,
         readers=source.readers,
         include=source.include,
         exclude=source.exclude,
         readers_by=_rules(source.readers_by),
         max_bytes=source.max_bytes,
+    )
+
+
+def _remote_files(config: Config, source: FilesSource) -> Connector:
+    from connectors.remote_files import RemoteFiles, remote_place
+    from connectors.s3_bucket import S3Access
+
+    s = source.storage
+    access = S3Access(
+        endpoint=s.endpoint,
+        region=s.region,
+        key=config.secret(s.key_env) if s.key_env else None,
+        secret=config.secret(s.secret_env) if s.secret_env else None,
+        token=config.secret(s.token_env) if s.token_env else None,
+        anonymous=s.anonymous,
+    )
+    place = remote_place(source.path, access, outbound(config))
+    return RemoteFiles(place, _selection(source), max_bytes=source.max_bytes)
+
+
+def _selection(source: FilesSource) -> Selection:
+    return selection(
+        source.readers,
+        include=source.include,
+        exclude=source.exclude,
+        readers_by=_rules(source.readers_by),
     )
 
 

@@ -28,6 +28,7 @@ sources:
     readers: [group:hr]
     readers_by: [{glob: "public/**", readers: [everyone]}]
     parser: kreuzberg
+    storage: {endpoint: null, region: us-east-1, key_env: null, secret_env: null, token_env: null, anonymous: false}
     description: Policies and benefits
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
 outbound: {allow: []}
@@ -81,7 +82,8 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
         assert getattr(pinned, section) == getattr(bare, section)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
-    assert pinned.sources["hr"].max_bytes == bare.sources["hr"].max_bytes
+    for key in ("max_bytes", "parser", "storage"):
+        assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
     assert list(pinned.sources) == ["hr", "sets"]
 
 
@@ -117,8 +119,8 @@ MISTAKES = [
         'ragflow.yaml:2: sources.hr.parser must be kreuzberg, not the text "unstructured"',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., token: x}\n",
-        'ragflow.yaml:2: unknown key "token" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser)',
+        "sources:\n  hr: {type: files, path: ., login: x}\n",
+        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage)',
     ),
     (
         "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
