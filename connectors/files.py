@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,7 @@ class Files:
         self._selection = selection(readers, include=include, exclude=exclude, readers_by=readers_by)
         self._max_bytes = max_bytes
         self._paths: dict[str, Path] = {}
+        self._lock = threading.Lock()
 
     def list(self) -> Iterator[Item]:
         """Yield each file, sorted by name within its folder.
@@ -106,13 +108,14 @@ class Files:
         return Raw(item=item.id, data=data, name=item.id.rsplit("/", 1)[-1], modified=modified)
 
     def _path_of(self, item: Item) -> Path:
-        if item.id not in self._paths:
-            for _ in self.list():
-                if item.id in self._paths:
-                    break
-        if item.id not in self._paths:
-            raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN)
-        return self._paths[item.id]
+        with self._lock:
+            if item.id not in self._paths:
+                for _ in self.list():
+                    if item.id in self._paths:
+                        break
+            if item.id not in self._paths:
+                raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN)
+            return self._paths[item.id]
 
     def _folder(self, folder: Path, prefix: str) -> Iterator[Item]:
         # os rather than fsspec: its listing rounds times to floats and hides which folder was refused.

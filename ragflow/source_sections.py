@@ -43,7 +43,10 @@ class Storage(Section):
 
 
 class FilesSource(Common):
-    """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``."""
+    """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``.
+
+    ``storage`` is for s3 alone. ``parallel``: how many files are read at once.
+    """
 
     type: Literal["files"]
     path: Text
@@ -53,6 +56,7 @@ class FilesSource(Common):
     readers_by: tuple[ReadersBy, ...] = ()
     parser: Literal["kreuzberg"] = "kreuzberg"
     storage: Storage = Storage()
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
 
 
 class BeirSource(Common):

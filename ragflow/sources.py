@@ -23,7 +23,7 @@ def spec(config: Config, name: str) -> SourceSpec:
     """Return a source with its connector; nobody outside its readers may read anything of it."""
     source = config.sources[name]
     ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
-    return SourceSpec(name, source.type, _connector(config, name), ceiling)
+    return SourceSpec(name, source.type, _connector(config, name), ceiling, getattr(source, "parallel", 1))
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -114,7 +114,7 @@ def _rules(readers_by: Sequence[ReadersBy]) -> tuple[ReadersRule, ...]:
 
 def outbound(
     config: Config, *, rate: float = 0.0, timeout: float = 30.0, max_bytes: int = MAX_BYTES
-) -> Outbound:
+) -> "Outbound":
     """Return what makes the requests of one source, under the rules of ``outbound``."""
     from connectors.outbound import Limits, Outbound
 

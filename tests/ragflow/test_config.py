@@ -29,6 +29,7 @@ sources:
     readers_by: [{glob: "public/**", readers: [everyone]}]
     parser: kreuzberg
     storage: {endpoint: null, region: us-east-1, key_env: null, secret_env: null, token_env: null, anonymous: false}
+    parallel: 4
     description: Policies and benefits
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
 outbound: {allow: []}
@@ -82,7 +83,7 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
         assert getattr(pinned, section) == getattr(bare, section)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
-    for key in ("max_bytes", "parser", "storage"):
+    for key in ("max_bytes", "parser", "storage", "parallel"):
         assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
     assert list(pinned.sources) == ["hr", "sets"]
 
@@ -120,7 +121,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  hr: {type: files, path: ., login: x}\n",
-        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage)',
+        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage, parallel)',
     ),
     (
         "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
