@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _BLOCK = 65_536
+_CREDENTIALS = (
+    "export the variables that `storage.key_env` and `storage.secret_env` name, or set `storage.anonymous`"
+)
 _GIVEN = TypeVar("_GIVEN")
 
 
@@ -147,6 +150,10 @@ class Bucket:
         """Return the file system, made at its first use: a source that cannot be reached stops no other."""
         with self._lock:
             if self._opened is None:
+                if not self._access.anonymous and not (self._access.key and self._access.secret):
+                    raise SourceMisconfigured(
+                        f"the credentials of s3://{self._bucket} are not set", hint=_CREDENTIALS
+                    )
                 endpoint = self._access.endpoint or f"https://s3.{self._access.region}.amazonaws.com"
                 self._outbound.check(endpoint)
                 self._opened = _file_system(endpoint, self._access, self._outbound, self._timeout)
@@ -201,12 +208,6 @@ def _file_system(endpoint: str, access: S3Access, outbound: "Outbound", timeout:
         raise ExtraMissing(
             "reading s3:// needs an optional part of the program", hint='pip install "ragflow[s3]"'
         ) from error
-    if not access.anonymous and not (access.key and access.secret):
-        raise SourceMisconfigured(
-            "the bucket's credentials are not set",
-            hint="export the variables that `storage.key_env` and `storage.secret_env` name,"
-            " or set `storage.anonymous`",
-        )
     config: dict[str, Any] = {
         "connect_timeout": timeout,
         "read_timeout": timeout,
