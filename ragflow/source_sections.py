@@ -59,6 +59,25 @@ class FilesSource(Common):
     parallel: Annotated[int, Field(ge=1, le=32)] = 4
 
 
+class GitSource(Common):
+    """Files that a repository tracks at ``ref``: a local path, https, ssh or file.
+
+    ``link``: an address with ``{commit}``, ``{path}`` and ``{line}``. ``token_env``: the variable that holds
+    an https remote's token, or USER:TOKEN.
+    """
+
+    type: Literal["git"]
+    path: Text
+    ref: Text = "HEAD"
+    include: tuple[Text, ...] = ("**/*",)
+    exclude: tuple[Text, ...] = ("**/~$*",)
+    max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
+    link: Text | None = None
+    token_env: Text | None = None
+    readers_by: tuple[ReadersBy, ...] = ()
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
+
+
 class BeirSource(Common):
     """A folder that holds ``corpus.jsonl``."""
 
@@ -66,6 +85,6 @@ class BeirSource(Common):
     path: Text
 
 
-Source = Annotated[FilesSource | BeirSource, Field(discriminator="type")]
-SOURCE_TYPES: Mapping[str, type[Common]] = {"files": FilesSource, "beir": BeirSource}
+Source = Annotated[FilesSource | GitSource | BeirSource, Field(discriminator="type")]
+SOURCE_TYPES: Mapping[str, type[Common]] = {"files": FilesSource, "git": GitSource, "beir": BeirSource}
 """The classes of ``Source`` by their ``type``."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import SourceMisconfigured
 from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
@@ -13,7 +14,7 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, ReadersBy
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, GitSource, ReadersBy
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
@@ -86,7 +87,23 @@ def _remote_files(config: Config, source: FilesSource) -> Connector:
     return RemoteFiles(place, _selection(source), max_bytes=source.max_bytes)
 
 
-def _selection(source: FilesSource) -> Selection:
+def _git(config: Config, name: str, source: GitSource) -> Connector:
+    from connectors.git import Git, Wanted
+    from connectors.git_remote import Remote, is_remote
+
+    wanted = Wanted(_selection(source), source.ref, source.link, source.max_bytes)
+    kept = state(config, name)
+    if not is_remote(source.path):
+        return Git(Path(config.resolve(source.path)), wanted, state=kept)
+    token = config.secret(source.token_env) if source.token_env else None
+    if source.token_env and token is None:
+        raise SourceMisconfigured(
+            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
+        )
+    return Git(Remote(source.path, outbound(config), token), wanted, state=kept)
+
+
+def _selection(source: FilesSource | GitSource) -> Selection:
     return selection(
         source.readers,
         include=source.include,
@@ -104,6 +121,7 @@ def _beir(config: Config, _: str, source: BeirSource) -> Connector:
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
+    GitSource: _git,
     BeirSource: _beir,
 }
 

@@ -31,6 +31,7 @@ sources:
     storage: {endpoint: null, region: us-east-1, key_env: null, secret_env: null, token_env: null, anonymous: false}
     parallel: 4
     description: Policies and benefits
+  code: {type: git, path: code, ref: HEAD, include: ["**/*"], exclude: ["**/~$*"], max_bytes: 100000000, link: null, token_env: null, readers_by: [], parallel: 4}
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
 outbound: {allow: []}
 identity:
@@ -85,7 +86,7 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
     for key in ("max_bytes", "parser", "storage", "parallel"):
         assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
-    assert list(pinned.sources) == ["hr", "sets"]
+    assert list(pinned.sources) == ["hr", "code", "sets"]
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
@@ -162,7 +163,7 @@ MISTAKES = [
     ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
     ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
-    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files or beir'),
+    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files, git or beir'),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
         'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',
