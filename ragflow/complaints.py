@@ -142,9 +142,10 @@ def _nearest(wrong: str, known: Sequence[str]) -> list[str]:
 
 def _known_keys(place: Place, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys that the section at ``place`` may have."""
-    if place[:1] == ("sources",):
-        return tuple(SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
     model: type[BaseModel] = Settings
+    if place[:1] == ("sources",):
+        model = SOURCE_TYPES[data["sources"][place[1]]["type"]]
+        place = place[2:]
     named = False
     for step in place:
         if named or isinstance(step, int):

@@ -129,6 +129,14 @@ MISTAKES = [
         'ragflow.yaml:5: sources.hr.readers_by.readers, entry 1, entry 1: "hr" is not a reader: write user:NAME, group:NAME or everyone',
     ),
     (
+        "sources:\n  hr: {type: files, path: s3://a, storage: {key: AKIA}}\n",
+        'ragflow.yaml:2: unknown key "key" in sources.hr.storage (nearest: "key_env")',
+    ),
+    (
+        "sources:\n  hr: {type: git, path: ., readers_by: [{glob: a, readers: [], x: y}]}\n",
+        'ragflow.yaml:2: unknown key "x" in sources.hr.readers_by, entry 1 (known: glob, readers)',
+    ),
+    (
         "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a}]\n",
         'ragflow.yaml:5: "readers" is missing in sources.hr.readers_by, entry 1',
     ),
