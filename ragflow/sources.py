@@ -1,9 +1,11 @@
 """The configured sources and how to sync them -> the values that ``indexes.sync`` takes."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import SourceMisconfigured
+from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
 from connectors.parsing.pool import ParserPool
@@ -12,7 +14,7 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, RestSource
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, GitSource, ReadersBy, RestSource
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
@@ -24,9 +26,10 @@ def spec(config: Config, name: str) -> SourceSpec:
     Where the source tells its items' readers itself, those decide.
     """
     source = config.sources[name]
-    ceiling = None if source.own_readers else frozenset(source.readers)
+    ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
     fetchers: int = getattr(source, "parallel", 1)
-    return SourceSpec(name, source.type, _connector(config, name), ceiling, fetchers)
+    connector = _connector(config, name)
+    return SourceSpec(name, source.type, connector, None if source.own_readers else ceiling, fetchers)
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -55,14 +58,62 @@ def _connector(config: Config, name: str) -> Connector:
 
 
 def _files(config: Config, _: str, source: FilesSource) -> Connector:
+    from connectors.places import protocol_of
+
+    path = config.resolve(source.path)
+    if protocol_of(path)[0] != "file":
+        return _remote_files(config, source)
     from connectors.files import Files
 
     return Files(
-        config.resolve(source.path),
+        path,
         readers=source.readers,
         include=source.include,
         exclude=source.exclude,
+        readers_by=_rules(source.readers_by),
         max_bytes=source.max_bytes,
+    )
+
+
+def _remote_files(config: Config, source: FilesSource) -> Connector:
+    from connectors.remote_files import RemoteFiles, remote_place
+    from connectors.s3_bucket import S3Access
+
+    s = source.storage
+    access = S3Access(
+        endpoint=s.endpoint,
+        region=s.region,
+        key=config.secret(s.key_env) if s.key_env else None,
+        secret=config.secret(s.secret_env) if s.secret_env else None,
+        token=config.secret(s.token_env) if s.token_env else None,
+        anonymous=s.anonymous,
+    )
+    place = remote_place(source.path, access, outbound(config))
+    return RemoteFiles(place, _selection(source), max_bytes=source.max_bytes)
+
+
+def _git(config: Config, name: str, source: GitSource) -> Connector:
+    from connectors.git import Git, Wanted
+    from connectors.git_remote import Remote, is_remote
+
+    wanted = Wanted(_selection(source), source.ref, source.link, source.max_bytes)
+    kept = state(config, name)
+    if not is_remote(source.path):
+        return Git(Path(config.resolve(source.path)), wanted, state=kept)
+    token = config.secret(source.token_env) if source.token_env else None
+    if source.token_env and token is None:
+        raise SourceMisconfigured(
+            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
+        )
+    return Git(Remote(source.path, outbound(config), token), wanted, state=kept)
+
+
+def _selection(source: FilesSource | GitSource) -> Selection:
+    return selection(
+        source.readers,
+        include=source.include,
+        exclude=source.exclude,
+        readers_by=_rules(source.readers_by),
     )
 
 
@@ -90,9 +141,14 @@ def _rest(config: Config, name: str, source: RestSource) -> Connector:
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
+    GitSource: _git,
     BeirSource: _beir,
     RestSource: _rest,
 }
+
+
+def _rules(readers_by: Sequence[ReadersBy]) -> tuple[ReadersRule, ...]:
+    return tuple((globs((rule.glob,))[0], rule.readers) for rule in readers_by)
 
 
 def outbound(

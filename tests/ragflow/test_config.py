@@ -26,7 +26,12 @@ sources:
     exclude: ["**/~$*"]
     max_bytes: 100000000
     readers: [group:hr]
+    readers_by: [{glob: "public/**", readers: [everyone]}]
+    parser: kreuzberg
+    storage: {endpoint: null, region: us-east-1, key_env: null, secret_env: null, token_env: null, anonymous: false}
+    parallel: 4
     description: Policies and benefits
+  code: {type: git, path: code, ref: HEAD, include: ["**/*"], exclude: ["**/~$*"], max_bytes: 100000000, link: null, token_env: null, readers_by: [], parallel: 4}
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
 outbound: {allow: []}
 identity:
@@ -79,8 +84,9 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
         assert getattr(pinned, section) == getattr(bare, section)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
-    assert pinned.sources["hr"].max_bytes == bare.sources["hr"].max_bytes
-    assert list(pinned.sources) == ["hr", "sets"]
+    for key in ("max_bytes", "parser", "storage", "parallel"):
+        assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
+    assert list(pinned.sources) == ["hr", "code", "sets"]
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
@@ -111,12 +117,28 @@ MISTAKES = [
         'ragflow.yaml:4: unknown key "groups" in identity (known: principals, impersonate, auditors)',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., parser: kreuzberg}\n",
-        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes)',
+        "sources:\n  hr: {type: files, path: ., parser: unstructured}\n",
+        'ragflow.yaml:2: sources.hr.parser must be kreuzberg, not the text "unstructured"',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., readers_by: []}\n",
-        'ragflow.yaml:2: unknown key "readers_by" in sources.hr (nearest: "readers")',
+        "sources:\n  hr: {type: files, path: ., login: x}\n",
+        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage, parallel)',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
+        'ragflow.yaml:5: sources.hr.readers_by.readers, entry 1, entry 1: "hr" is not a reader: write user:NAME, group:NAME or everyone',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: s3://a, storage: {key: AKIA}}\n",
+        'ragflow.yaml:2: unknown key "key" in sources.hr.storage (nearest: "key_env")',
+    ),
+    (
+        "sources:\n  hr: {type: git, path: ., readers_by: [{glob: a, readers: [], x: y}]}\n",
+        'ragflow.yaml:2: unknown key "x" in sources.hr.readers_by, entry 1 (known: glob, readers)',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a}]\n",
+        'ragflow.yaml:5: "readers" is missing in sources.hr.readers_by, entry 1',
     ),
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
@@ -145,7 +167,7 @@ MISTAKES = [
     ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
     ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
-    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files or beir'),
+    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files, git or beir'),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
         'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',
