@@ -38,6 +38,14 @@ class Allowed:
         return address.is_global and not address.is_multicast
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine itself, by its name alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _inner(address: Address) -> IPv4Address | None:
     """Return the IPv4 address that an IPv6 one carries: mapped, translated (NAT64), 6to4, Teredo."""
     if isinstance(address, IPv4Address):

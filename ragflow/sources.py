@@ -12,16 +12,21 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, MailSource
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
 
 
 def spec(config: Config, name: str) -> SourceSpec:
-    """Return a source with its connector; nobody outside its readers may read anything of it."""
+    """Return a source with its connector; nobody outside its readers may read anything of it.
+
+    Where the source tells its items' readers itself, those decide.
+    """
     source = config.sources[name]
-    return SourceSpec(name, source.type, _connector(config, name), frozenset(source.readers))
+    ceiling = None if source.own_readers else frozenset(source.readers)
+    fetchers: int = getattr(source, "parallel", 1)
+    return SourceSpec(name, source.type, _connector(config, name), ceiling, fetchers)
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -67,10 +72,28 @@ def _beir(config: Config, _: str, source: BeirSource) -> Connector:
     return Beir(config.resolve(source.path), readers=source.readers)
 
 
+def _mail(config: Config, name: str, source: MailSource) -> Connector:
+    from connectors.mail.imap import Imap
+    from connectors.mail.maildir import Maildir
+    from connectors.mail.mbox import Mbox
+    from connectors.mail.source import Mail, Rules
+    from connectors.mail.wire import Server
+
+    rules = Rules(source.readers, source.participants, source.max_bytes)
+    if source.imap is None:
+        path = Path(config.resolve(source.path or ""))
+        return Mail(Maildir(path), rules) if path.is_dir() else Mail(Mbox(path), rules)
+    i = source.imap
+    password = config.secret(i.password_env)
+    server = Server(i.host, i.user, password, i.password_env, i.port or 0, i.tls, i.timeout)
+    return Mail(Imap(server, i.folders, state=state(config, name), max_bytes=source.max_bytes), rules)
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
     BeirSource: _beir,
+    MailSource: _mail,
 }
 
 
