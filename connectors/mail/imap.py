@@ -22,7 +22,7 @@ from connectors.errors import (
 from connectors.mail.letters import FIELDS, Letter, envelope, weighed
 from connectors.mail.remembered import Remembered, Row
 from connectors.mail.source import gone
-from connectors.mail.wire import CHATTER, GARBAGE, Flooded, Server, Wire, check, connect, hang_up
+from connectors.mail.wire import CHATTER, GARBAGE, Flooded, Server, Wire, connect, hang_up
 from connectors.retrying import Passing, Patience, retried
 
 _BATCH = 200
@@ -58,7 +58,6 @@ class Imap:
         max_bytes: int = 100_000_000,
         patience: Patience | None = None,
     ) -> None:
-        check(server)
         self._server = server
         self._folders = tuple(dict.fromkeys(folders))
         self._state = state

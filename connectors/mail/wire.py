@@ -55,8 +55,8 @@ class Server:
         return self.port or (993 if self.tls == "implicit" else 143)
 
 
-class Flooded(imaplib.IMAP4.abort):
-    """The server sends more than was allowed."""
+class Flooded(Exception):
+    """The server sends more than was allowed. Not one of ``imaplib``, which makes its own all the same."""
 
 
 class Wire(imaplib.IMAP4):
@@ -177,7 +177,7 @@ def connect(server: Server) -> Wire:
         wire = _opened(server)
     except ssl.SSLError as error:
         _tls_failed(server, error)
-    except (OSError, imaplib.IMAP4.error, *GARBAGE) as error:
+    except (OSError, Flooded, imaplib.IMAP4.error, *GARBAGE) as error:
         raise Passing(f"{server.shown} cannot be reached: {error}"[:300]) from error
     try:
         _log_in(wire, server, server.password)
@@ -227,7 +227,7 @@ def _log_in(wire: Wire, server: Server, password: str) -> None:
         raise AccessDenied(
             f"{server.shown} takes only ASCII passwords", hint=f"change {server.password_env}"
         ) from error
-    except (OSError, imaplib.IMAP4.abort, binascii.Error, *GARBAGE) as error:
+    except (OSError, Flooded, imaplib.IMAP4.abort, binascii.Error, *GARBAGE) as error:
         raise Passing(f"{server.shown} does not let us log in: {type(error).__name__}") from error
     except imaplib.IMAP4.error as error:
         if _LATER.search(str(error)):
