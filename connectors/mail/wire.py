@@ -171,7 +171,8 @@ def connect(server: Server) -> Wire:
     check(server)
     if server.password is None:
         raise AccessDenied(
-            f"no password for {server.user} at {server.shown}", hint=f"set the variable {server.password_env}"
+            f"no password for {server.user} at {server.shown}: {server.password_env} is not set",
+            hint=f"set the variable {server.password_env}",
         )
     try:
         wire = _opened(server)
@@ -234,6 +235,6 @@ def _log_in(wire: Wire, server: Server, password: str) -> None:
             raise Passing(f"{server.shown} lets nobody in now") from error
         # The server's own words stay out: they may repeat what was sent.
         raise AccessDenied(
-            f"{server.shown} refuses the password of {server.user}",
-            hint=f"correct the user, or the variable {server.password_env}",
+            f"{server.shown} refuses {server.user} with the password in {server.password_env}",
+            hint="correct `user`, or the variable",
         ) from None

@@ -148,6 +148,8 @@ def test_an_expunged_message_has_vanished(mailbox: Mailbox) -> None:
     mailbox.append(message(1), message(2))
     source = mailbox.source()
     first, _ = source.list()
+    # A server may hold it back for who has the folder open.
+    source.close()
     mailbox.flag("1", r"\Deleted", expunge=True)
     with pytest.raises(UnreadableDocument) as caught:
         source.fetch(first)
@@ -227,10 +229,10 @@ def test_a_message_over_the_limit_is_not_asked_for(mailbox: Mailbox) -> None:
 
 
 def test_a_wrong_password_names_its_variable_and_not_itself(mailbox: Mailbox) -> None:
-    for password, said in (("not-the-password", "refuses the password"), (None, "no password")):
+    for password, said in (("not-the-password", "refuses"), (None, "no password")):
         with pytest.raises(AccessDenied, match=said) as caught:
             ids(mailbox.source(password=password))
-        assert "MAIL_PASSWORD" in caught.value.hint
+        assert "MAIL_PASSWORD" in str(caught.value)
         assert "not-the-password" not in str(caught.value) + caught.value.hint + repr(caught.value.__cause__)
 
 
