@@ -136,7 +136,9 @@ def _readable(value: str) -> str:
     bare = unicodedata.normalize("NFC", match[1].strip() if match else value)
     if len(bare) > _LONGEST_ID:
         return ""
-    text = "".join(char if char.isprintable() and not char.isspace() else _percent(char) for char in bare)
+    text = bare
+    if not bare.isprintable() or " " in bare:
+        text = "".join(char if char.isprintable() and char != " " else _percent(char) for char in bare)
     # Members of an item are named `item!/member`: no message may pass for one of another's.
     return unicodedata.normalize("NFC", text).replace("!/", "!%2F")
 

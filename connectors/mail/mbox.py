@@ -119,7 +119,8 @@ def _starts(file: BinaryIO) -> Iterator[int]:
             if match.start() >= sure:
                 break
             line = buffer[match.start() + 1 : match.start() + 1 + _LINE].split(b"\n", 1)[0]
-            empty = buffer[: match.start() + 1][-3:].endswith((b"\n\n", b"\n\r\n"))
+            before = buffer[max(0, match.start() - 2) : match.start() + 1]
+            empty = before.endswith((b"\n\n", b"\n\r\n"))
             if empty or _SEPARATOR.match(line):
                 yield offset + match.start() + 1
         if not block:
