@@ -84,7 +84,7 @@ def _words(details: ErrorDetails, place: Place, data: Mapping[str, Any]) -> str:
         case "missing":
             words = f'"{place[-1]}" is missing{f" in {parent}" if parent else ": name at least one source"}'
         case "union_tag_not_found" if isinstance(value, dict):
-            words = f'"type" is missing in {name}: files or beir'
+            words = f'"type" is missing in {name}: files, beir or mail'
         case "union_tag_invalid":
             known = near(str(context["tag"]), tuple(SOURCE_TYPES))
             words = f'unknown type "{context["tag"]}" in {name}{known}'
