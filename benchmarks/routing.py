@@ -28,11 +28,12 @@ from evals.statistics import interval
 from indexes.analysis import analyse
 from indexes.codes import Codes
 from indexes.embedding import Vectors
+from indexes.lexical import readable_idf
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.postings import PostingsBuilder
 from indexes.query import Found, Hit, Ranking, Scores
-from indexes.ranking import Analysed, Slice, rank, readable_idf
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, rank
+from indexes.segments import Rows, Segment, Slice
 from indexes.weights import find
 from ragflow.route_evaluation import WANTED, Choice, level, reached
 from ragflow.routing.scores import DEPTH, LEAST_TERMS, Described, cosine_and_words, profiled, softmax

@@ -24,6 +24,9 @@ from sqlalchemy import (
 SCHEMA = 3
 """1: without scans and flags. 2: without authors, languages, lines, failures. ``migration`` brings one up."""
 
+UNDECIDED = "und"
+"""The language of a text whose language cannot be told, as ISO 639-2 names it."""
+
 metadata = MetaData()
 
 meta = Table(
@@ -80,7 +83,7 @@ versions = Table(
     Column("parser", String, nullable=False),
     Column("raw_digest", String, nullable=False),
     Column("author", String, nullable=True, doc="who changed it last, where the source tells"),
-    Column("language", String, nullable=True, doc="ISO 639-1; null where it was never looked at"),
+    Column("language", String, nullable=True, doc="ISO 639-1, or UNDECIDED; null: never looked at"),
     Column("lines", LargeBinary, nullable=True, doc="zstd of JSON [[start, line], ...]: see Document.lines"),
     sqlite_autoincrement=True,
 )

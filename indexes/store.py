@@ -32,7 +32,10 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content of one document, as the store knows it. ``name`` is the document."""
+    """One content of one document, as the store knows it. ``name`` is the document.
+
+    ``language``: ISO 639-1, ``schema.UNDECIDED`` where it cannot be told, None where nobody looked yet.
+    """
 
     id: int
     document_id: int
@@ -45,6 +48,7 @@ class Version:
     parser: str
     raw_digest: str
     author: str | None
+    language: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +254,7 @@ _VERSIONS = sa.select(
     schema.versions.c.parser,
     schema.versions.c.raw_digest,
     schema.versions.c.author,
+    schema.versions.c.language,
 ).join(schema.documents, schema.documents.c.id == schema.versions.c.document_id)
 
 # What every search asks, put together once: to build a statement takes longer than to run it.

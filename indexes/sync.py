@@ -27,6 +27,7 @@ from indexes.generations import Generations, Manifest
 from indexes.plan import Plan, SourceSpec, list_items, make_plan
 from indexes.report import GateDecision, Parsers, Progress, SourceReport, SyncOptions, SyncReport
 from indexes.store import Store
+from indexes.telling import tell_languages
 
 _COMMIT_ITEMS = 64
 _COMMIT_SECONDS = 2.0
@@ -81,6 +82,10 @@ class Sync:
             self._store, progress=lambda done, all_: self._progress(Progress("scan", None, done, all_))
         ):
             self._step("scanned")
+        if tell_languages(
+            self._store, progress=lambda done, all_: self._progress(Progress("language", None, done, all_))
+        ):
+            self._step("told")
         built = self._generation()
         if built.manifest is not None:
             self._collect(built.manifest)

@@ -18,8 +18,8 @@ from indexes.analysis import analyse
 from indexes.codes import Codes
 from indexes.postings import PostingsBuilder
 from indexes.query import Ranking
-from indexes.ranking import Analysed, Slice, rank
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, rank
+from indexes.segments import Rows, Segment, Slice
 
 WORDS = ["leave", "days", "policy", "refund", "office", "10-K", "holiday", "pay", "the"]
 texts = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
