@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -64,7 +64,7 @@ class _Asked:
     words: Words
     idf: dict[str, float]
     language: str
-    idfs: dict[str, dict[str, float]]
+    idfs: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class EmbeddedIndex:
@@ -323,12 +323,12 @@ def _asked(text: str, readable: Readable) -> _Asked:
     if len(languages) <= 1:
         language = languages[0] if languages else "en"
         terms = analyse(text, language)
-        return _Asked(terms, (), readable_idf(readable.slices, terms), language, {})
+        return _Asked(terms, (), readable_idf(readable.slices, terms), language)
     spoken = told(text)
     if spoken not in languages:
         spoken = None
     words = question_words(text, languages, spoken=spoken)
-    idfs = {name: {} for name in sorted(languages)} | readable_idfs(readable.slices, words)
+    idfs = readable_idfs(readable.slices, words, languages)
     main = spoken or languages[0]
     return _Asked([], words, idfs[main], main, idfs)
 
