@@ -79,16 +79,16 @@ def readable_idf(slices: Sequence[Slice], terms: Sequence[str]) -> dict[str, flo
     return {one.term: _idf(count, df) for one, df in zip(sought, frequencies, strict=True)}
 
 
-def readable_idfs(slices: Sequence[Slice], words: Words) -> dict[str, dict[str, float]]:
-    """Return language -> idf of each of its terms, as ``readable_idf`` does where rows are of several.
+def readable_idfs(
+    slices: Sequence[Slice], words: Words, languages: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return for each of the languages the idf of its terms, as ``readable_idf`` does for a single one.
 
-    df counts the rows that hold the term's words in any language.
+    df counts the rows that hold the term's words in any language. Languages and terms are sorted.
     """
     sought = _by_language(words)
     count, frequencies = _count(slices), _frequencies(sought, _looked_up(slices, sought))
-    found: dict[str, dict[str, float]] = {
-        name: {} for name in sorted({name for word in words for name in word})
-    }
+    found: dict[str, dict[str, float]] = {name: {} for name in sorted(languages)}
     for one, frequency in zip(sought, frequencies, strict=True):
         if one.language is not None:
             found[LANGUAGES[one.language]][one.term] = _idf(count, frequency)
