@@ -264,7 +264,7 @@ class Sql:
     def _select(self, names: Sequence[str], key: Sequence[str] | None = None) -> "Select[Any]":
         from sqlalchemy import column, select
 
-        columns = [column(name) for name in names]
+        columns: list[Any] = [column(name) for name in names]
         query: Select[Any] = select(*columns).select_from(self._subquery())
         return query if key is None else query.where(*map(self._same, self._key, key))
 

@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote
 from uuid import UUID
 
 from connectors.errors import SourceMisconfigured
+from connectors.readers import READER
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
-_READER = re.compile(r"everyone|(user|group):[^\s,]+")
 _BRACES = "write {column}, and {{ or }} for a brace itself"
 
 
@@ -205,7 +205,7 @@ class RowReaders:
                 return ()
             named = part.strip()
             reader = named if self.template is None else self.template.replace("{value}", named)
-            if not _READER.fullmatch(reader):
+            if not READER.fullmatch(reader):
                 return ()
             found.append(reader)
         return tuple(dict.fromkeys(found))

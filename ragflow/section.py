@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-READER = re.compile(r"everyone|(user|group):[^\s,]+")
+from connectors import readers
+
+READER = readers.READER
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 

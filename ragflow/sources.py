@@ -1,5 +1,6 @@
 """The configured sources and how to sync them -> the values that ``indexes.sync`` takes."""
 
+import weakref
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,21 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, PluginSource, SqlSource
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
 
 
 def spec(config: Config, name: str) -> SourceSpec:
-    """Return a source with its connector; nobody outside its readers may read anything of it."""
+    """Return a source with its connector; nobody outside its readers may read anything of it.
+
+    Where the source tells its items' readers itself, those decide.
+    """
     source = config.sources[name]
-    return SourceSpec(name, source.type, _connector(config, name), frozenset(source.readers))
+    ceiling = None if source.own_readers else frozenset(source.readers)
+    fetchers: int = getattr(source, "parallel", 1)
+    return SourceSpec(name, source.type, _connector(config, name), ceiling, fetchers)
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -67,16 +73,61 @@ def _beir(config: Config, _: str, source: BeirSource) -> Connector:
     return Beir(config.resolve(source.path), readers=source.readers)
 
 
+def _sql(config: Config, _: str, source: SqlSource) -> Connector:
+    from connectors.errors import ConnectorError, SourceMisconfigured
+    from connectors.plugins import Unmade
+    from connectors.sql import Rows, Sql, SqlLimits
+    from connectors.sql_rows import RowReaders
+
+    url = source.url or config.secret(source.url_env or "")
+    if url is None:
+        hint = "set it to the url of the database, password and all"
+        return Unmade(SourceMisconfigured(f"the variable {source.url_env} is not set", hint=hint))
+    before, slashes, path = url.partition("///")
+    if before.startswith("sqlite") and path:
+        url = f"{before}{slashes}{config.resolve(path)}"
+    column, told = source.readers_column, (source.readers_separator, source.readers_template)
+    try:
+        return Sql(
+            url,
+            Rows(**{key: getattr(source, key) for key in Rows.__dataclass_fields__}),
+            readers=source.readers,
+            row_readers=None if column is None else RowReaders(column, *told),
+            # One more: a listing may be under way while rows are fetched.
+            limits=SqlLimits(source.parallel + 1, source.timeout, source.max_bytes),
+        )
+    except ConnectorError as error:  # what the variable holds is no url: the other sources go on
+        return Unmade(error)
+
+
+def _plugin(config: Config, name: str, source: PluginSource) -> Connector:
+    from connectors.plugins import Context, Guarded, Secrets, maker
+
+    secrets = Secrets(config.secret)
+    requests = outbound(config)
+
+    def make() -> Connector:
+        place = state(config, name)
+        context = Context(name, source.options, source.readers, config.folder, place, secrets, requests)
+        return maker(source.type)(context)
+
+    guarded = Guarded(source.type, make, secrets=secrets)
+    weakref.finalize(guarded, requests.close)
+    return guarded
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
     BeirSource: _beir,
+    SqlSource: _sql,
+    PluginSource: _plugin,
 }
 
 
 def outbound(
     config: Config, *, rate: float = 0.0, timeout: float = 30.0, max_bytes: int = MAX_BYTES
-) -> Outbound:
+) -> "Outbound":
     """Return what makes the requests of one source, under the rules of ``outbound``."""
     from connectors.outbound import Limits, Outbound
 
