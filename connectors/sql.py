@@ -6,7 +6,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -155,14 +157,11 @@ class Sql:
         with self._database.reading() as connection:
             self._check(connection)
             names = self._listed()
-            for batch in self._database.batches(connection, self._select(names)):
-                for row in batch:
+            with closing(self._database.batches(connection, self._select(names))) as batches:
+                for row in chain.from_iterable(batches):
                     item = self._item(dict(zip(names, row, strict=True)))
                     if item.id in seen:
-                        raise SourceMisconfigured(
-                            f"the key {self._named_key()} is not unique: {item.id!r} stands in two rows",
-                            hint="name more columns in `key`, or let the query give each row once",
-                        )
+                        raise self._twice(item)
                     seen.add(item.id)
                     spool.write(json.dumps([item.id, item.fingerprint, item.readers]) + "\n")
 
@@ -190,10 +189,7 @@ class Sql:
         if not same:
             raise _gone(item)
         if len(same) > 1:
-            raise SourceMisconfigured(
-                f"the key {self._named_key()} is not unique: {item.id!r} stands in two rows",
-                hint="name more columns in `key`, or let the query give each row once",
-            )
+            raise self._twice(item)
         return same[0]
 
     def _raw(self, item: Item, row: dict[str, Any]) -> Raw:
@@ -231,8 +227,12 @@ class Sql:
         seen = self._read() if self._rows.updated is None else (self._rows.updated,)
         return tuple(dict.fromkeys((*self._key, *seen, *readers)))
 
-    def _named_key(self) -> str:
-        return ", ".join(f'"{column}"' for column in self._key)
+    def _twice(self, item: Item) -> SourceMisconfigured:
+        named = ", ".join(f'"{column}"' for column in self._key)
+        return SourceMisconfigured(
+            f"the key {named} is not unique: {item.id!r} stands in two rows",
+            hint="name more columns in `key`, or let the query give each row once",
+        )
 
     def _check(self, connection: "Connection") -> None:
         """Raise ``SourceMisconfigured`` where the query lacks a column, or gives one twice."""

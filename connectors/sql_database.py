@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,13 +120,21 @@ class Database:
         except SQLAlchemyError as error:
             raise self._mapped(error) from error
 
-    def batches(self, connection: "Connection", query: "Select[Any]") -> "Iterator[Sequence[Row[Any]]]":
-        """Yield the rows of a query, some at a time; each batch has the whole time limit."""
+    def batches(
+        self, connection: "Connection", query: "Select[Any]"
+    ) -> "Generator[Sequence[Row[Any]], None, None]":
+        """Yield the rows of a query, some at a time, each batch with the whole time limit. To be closed."""
         self._wind(connection)
         rows = connection.execution_options(stream_results=True, yield_per=BATCH).execute(query)
-        for batch in rows.partitions():
-            yield batch
-            self._wind(connection)
+        cursor = rows.cursor
+        try:
+            for batch in rows.partitions():
+                yield batch
+                self._wind(connection)
+        finally:
+            rows.close()
+            if cursor is not None:  # that of a lost connection would else stay open
+                cursor.close()
 
     def rows(self, connection: "Connection", query: "Select[Any]", most: int) -> "Sequence[Row[Any]]":
         """Return the first rows of a query."""

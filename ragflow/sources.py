@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
@@ -85,7 +86,7 @@ def _sql(config: Config, _: str, source: SqlSource) -> Connector:
         return Unmade(SourceMisconfigured(f"the variable {source.url_env} is not set", hint=hint))
     before, slashes, path = url.partition("///")
     if before.startswith("sqlite") and path:
-        url = f"{before}{slashes}{config.resolve(path)}"
+        url = f"{before}{slashes}{quote(config.resolve(unquote(path)))}"
     column, told = source.readers_column, (source.readers_separator, source.readers_template)
     try:
         return Sql(
