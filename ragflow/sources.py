@@ -140,6 +140,7 @@ def state(config: Config, name: str) -> Path:
 
     It never holds text of documents, and may be deleted at any time.
     """
+    config.workspace.mkdir(mode=0o700, exist_ok=True)  # parents that mkdir makes get the usual mode
     folder = config.workspace / "sources" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
