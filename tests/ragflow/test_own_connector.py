@@ -41,7 +41,8 @@ def installed(written, tmp_path, repository):
     ((group, entries),) = project["entry-points"].items()
     lines = [f"[{group}]", *(f"{name} = {target}" for name, target in entries.items())]
     (about / "entry_points.txt").write_text("\n".join(lines))
-    (work / "ragflow.yaml").write_text(written["ragflow.yaml"])
+    stand_in = f"identity: {{impersonate: [{identity.login()}]}}\n"
+    (work / "ragflow.yaml").write_text(stand_in + written["ragflow.yaml"])
     (work / "notes.json").write_text(json.dumps(NOTES))
 
     def run(*command, folder=work):
@@ -82,9 +83,7 @@ def test_the_program_finds_tests_indexes_and_searches_it(installed):
     assert "2" in indexed.stdout
 
     def found(reader):
-        login = identity.login()
-        arguments = ("search", "the key, the pay", "--as", reader, "--json")
-        done = installed("ragflow.cli", "--set", f"identity.impersonate=[{login}]", *arguments)
+        done = installed("ragflow.cli", "search", "the key, the pay", "--as", reader, "--json")
         return {hit["document"] for hit in json.loads(done.stdout)["hits"]}
 
     assert found("group:office") == {"notes/keys", "notes/pay"}

@@ -109,12 +109,12 @@ def test_an_unknown_type_is_told_with_all_that_there_are(site, configured):
         'ragflow.yaml:3: unknown type "shelv" in sources.s (nearest: "shelf"; built in: files, '
     )
     assert message.endswith("; installed: shelf)")
-    with pytest.raises(ConfigError, match='unknown key "pth" in sources.s .*known: .*options'):
+    with pytest.raises(ConfigError, match=r'unknown key "pth" in sources\.s .*known: .*options'):
         configured("s: {type: shelf, pth: x}")
     with pytest.raises(ConfigError, match=r"sources\.s\.parallel must be at least 1, not 0"):
         configured("s: {type: shelf, parallel: 0}")
     # A built-in type stays ours, whoever else brings its name.
-    with pytest.raises(ConfigError, match='"path" is missing in sources.s'):
+    with pytest.raises(ConfigError, match=r'"path" is missing in sources\.s'):
         configured("s: {type: files}")
 
 
