@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 _SQLITE_STEPS = 20_000
+_SQLITE_WAIT = 5.0  # seconds for a lock, and then another try
 # What went wrong, by the beginning of an SQLSTATE. Lost: 08 connection, 53 resources, 57P shutdown or
 # start, 25P03 idle too long, 40 rolled back: another try may cure it.
 _OF_STATE = {
@@ -82,11 +83,11 @@ class Database:
 
         try:
             self._url = make_url(url)
-        except (ArgumentError, ValueError) as error:
-            # The error is not repeated: it may hold the whole url.
+        except (ArgumentError, ValueError):
+            # The error is not passed on: it may hold the whole url.
             raise SourceMisconfigured(
                 "the url of the database cannot be read", hint="write DIALECT://USER@HOST:PORT/DATABASE"
-            ) from error.with_traceback(None)
+            ) from None
         self._connections = connections
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -233,7 +234,7 @@ class Database:
             raw = sqlite3.connect(
                 f"file:{quote(path)}?mode=ro",
                 uri=True,
-                timeout=timeout,
+                timeout=min(timeout, _SQLITE_WAIT),
                 isolation_level=None,  # nothing begins but by our BEGIN
                 check_same_thread=False,
                 factory=_Watched,
