@@ -6,7 +6,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ragflow.cli import asking, documents, evaluating, failing, indexing, records, routing, setting_up
+from ragflow.cli import (
+    asking,
+    connecting,
+    documents,
+    evaluating,
+    failing,
+    indexing,
+    records,
+    routing,
+    setting_up,
+)
 from ragflow.cli.frame import Frame, broken_pipe
 
 
@@ -44,6 +54,7 @@ def build() -> Any:
     routing.add(program)
     documents.add(program)
     failing.add()
+    connecting.add(program)
     records.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)

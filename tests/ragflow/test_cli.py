@@ -39,6 +39,7 @@ COMMANDS = [
     "verify",
     "route",
     "sources",
+    "connectors",
     "runs",
     "generations",
     "eval",

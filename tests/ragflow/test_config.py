@@ -16,6 +16,7 @@ from ragflow.sections import Settings
 from ragflow.yaml_text import YamlProblem, read
 
 GOOD = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [everyone]}\n"
+SQL = "sources:\n  crm: {type: sql, query: SELECT 1, key: id, text: '{id}'"
 PINNED = """\
 version: 1
 sources:
@@ -40,6 +41,24 @@ sources:
     parallel: 4
     max_bytes: 100000000
   archive: {type: mail, path: old.mbox, participants: true}
+  crm:
+    type: sql
+    url: postgresql://reader@db.example.org/crm
+    query: SELECT * FROM tickets
+    key: [id]
+    text: "{subject} {body}"
+    title: null
+    updated: null
+    readers_column: null
+    readers_separator: ","
+    readers_template: null
+    link: null
+    author: null
+    modified: null
+    format: text
+    parallel: 4
+    timeout: 30
+    max_bytes: 100000000
 outbound: {allow: []}
 identity:
   principals: {mia: [user:mia, group:support]}
@@ -101,7 +120,10 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
     for key in ("participants", "parallel", "max_bytes"):
         bare_mail = load(write("sources:\n  post: {type: mail, path: x}\n"), environ={}).sources["post"]
         assert getattr(pinned.sources["post"], key) == getattr(bare_mail, key)
-    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive"]
+    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "crm"]
+    defaults = {"title", "updated", "readers_separator", "format", "parallel", "timeout", "max_bytes"}
+    fields = type(pinned.sources["crm"]).model_fields
+    assert all(getattr(pinned.sources["crm"], key) == fields[key].default for key in defaults)
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
@@ -212,11 +234,11 @@ MISTAKES = [
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
     (
         "sources:\n  hr: {path: .}\n",
-        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, rest or beir',
+        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, sql, rest or beir',
     ),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
-        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',
+        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files"; built in: files, git, mail, sql, rest, beir; installed: no others)',
     ),
     (
         "sources:\n  hr: docs\n",
@@ -239,6 +261,35 @@ MISTAKES = [
         f"{GOOD}identity:\n  principals: {{mia: [user:mia, support]}}\n",
         'ragflow.yaml:5: identity.principals.mia, entry 2: "support" is not a reader: write user:NAME, group:NAME or'
         " everyone",
+    ),
+    (
+        f"{SQL}, url: 'postgresql://me:hunter2@db/x'}}\n",
+        "ragflow.yaml:2: sources.crm.url: it holds a password: put the whole url into an environment variable, and name that in `url_env`",
+    ),
+    (
+        f"{SQL}, url: 'postgresql://db/x?user=me&password=hunter2'}}\n",
+        "ragflow.yaml:2: sources.crm.url: it holds a password: put the whole url into an environment variable, and name that in `url_env`",
+    ),
+    (f"{SQL}}}\n", "ragflow.yaml:2: sources.crm: name the database by url or by url_env, one of them"),
+    (
+        f"{SQL}, url_env: CRM, title: '{{subject'}}\n",
+        "ragflow.yaml:2: sources.crm.title: the template '{subject' has a single \"{\" at character 1: write {column}, and {{ or }} for a brace itself",
+    ),
+    (
+        f"{SQL}, url_env: CRM, link: 'javascript:x'}}\n",
+        'ragflow.yaml:2: sources.crm.link: "javascript:x" is no address: begin it with https://HOST/',
+    ),
+    (
+        f"{SQL}, url_env: CRM, readers_template: 'user:{{value}}'}}\n",
+        "ragflow.yaml:2: sources.crm: readers_template needs readers_column",
+    ),
+    (
+        f"{SQL}, url_env: CRM, wizard: 1}}\n",
+        'ragflow.yaml:2: unknown key "wizard" in sources.crm (known: readers, description, examples, type, url, url_env, query, key, text, title, updated, readers_column, readers_separator, readers_template, link, author, modified, format, parallel, timeout, max_bytes)',
+    ),
+    (
+        "sources:\n  hr: {type: 5}\n",
+        'ragflow.yaml:2: unknown type "5" in sources.hr (built in: files, git, mail, sql, rest, beir; installed: no others)',
     ),
     ("sources:\n  hr: {type: files, path: 5}\n", "ragflow.yaml:2: sources.hr.path must be text, not 5"),
     (f"{GOOD}search: 5\n", "ragflow.yaml:4: search must be a section (key: value), not 5"),
