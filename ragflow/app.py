@@ -81,11 +81,14 @@ class App:
     @map_errors()
     def asker(self, as_: Sequence[str] = ()) -> Asker:
         """Give who asks: the operating system's user, standing in for ``as_`` where it may."""
-        return identity.resolve(self.config.identity, identity.login(), as_=as_)
+        return identity.asking(self.config, as_=as_)
+
+    def _actor(self) -> Asker:
+        """Who acts, without the groups of the table: for what no reader is asked for."""
+        return identity.resolve(self.config.identity, identity.login())
 
     def _standing_for(self, readers: Sequence[str]) -> Asker:
-        own = identity.resolve(self.config.identity, identity.login())
-        return replace(own, readers=identity.readers(readers), acting=True)
+        return replace(self._actor(), readers=identity.readers(readers), acting=True)
 
     # -- the three walks -------------------------------------------------------------------------
 
@@ -379,4 +382,4 @@ class App:
         return History(self._runs, self._library)
 
     def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
-        return begun(self.config, kind, asker=self.asker(), created=created, generation=generation)
+        return begun(self.config, kind, asker=self._actor(), created=created, generation=generation)

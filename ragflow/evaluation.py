@@ -114,7 +114,7 @@ class Evaluation:
         for one in data.notes:
             note(one)
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
-        asker = identity.resolve(self._config.identity, identity.login(), as_=options.readers or ())
+        asker = identity.asking(self._config, as_=options.readers or ())
         forbidden = self._forbidden(data.cases, asker)
         metrics = parse(options.metrics or default_metrics(data.kind))
         questions = systems.Remembering(self._embedder)
@@ -243,7 +243,7 @@ class Evaluation:
         data = sample(load(dataset), fold=None, limit=limit, seed=0)
         for one in data.notes:
             note(one)
-        asker = identity.resolve(self._config.identity, identity.login(), as_=readers)
+        asker = identity.asking(self._config, as_=readers)
         forbidden = self._forbidden(data.cases, asker)
         if forbidden:
             note(f"{len(forbidden):,} questions are left out: {next(iter(forbidden.values()))}")
