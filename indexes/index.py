@@ -15,12 +15,14 @@ from indexes.analysis import analyse
 from indexes.embedding import Embedder
 from indexes.errors import ModelMismatch, NoGeneration
 from indexes.generations import Generations
+from indexes.merging import Merging
 from indexes.query import Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
 from indexes.store import Access, Store, Version
 from indexes.view import Readable, View
 
 _TEXTS = 64  # decoded texts and layouts kept in memory
+_SPARE = 10  # candidates behind the first k that are named, to stand in for merged ones
 _MASKS = 8
 _VERSIONS = 50_000
 
@@ -93,14 +95,26 @@ class EmbeddedIndex:
 
         Raises ``NoGeneration``, ``ModelMismatch`` (dense or hybrid only) or ``StoreDamaged``.
         """
-        ranked = self._rank(query)
-        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates]
-        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
-        self._texts.load([one.revision for one in versions], self._store.texts)
-        self._layouts.load([one.layout for one in versions], self._store.layouts)
-        self._flags.load([one.revision for one in versions], self._store.flags)
-        hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
-        return Found(hits, ranked.generation, ranked.idf, ranked.readable.rows, ranked.readable.sources)
+        most = self._deepest(query)
+        depth = query.k if query.merge == "none" else min(query.k + _SPARE, most)
+        while True:
+            ranked = self._rank(replace(query, k=depth))
+            merging = Merging(query.merge)
+            # What stands behind is read only where something was merged.
+            at, count = 0, min(query.k, len(ranked.candidates))
+            while at < count:
+                merging.add(self._hits(ranked, at, count), query.k)
+                at, count = count, min(count + query.k - len(merging), len(ranked.candidates))
+            if len(merging) >= query.k or len(ranked.candidates) < depth or depth >= most:
+                break
+            depth = min(4 * depth, most)
+        readable = ranked.readable
+        return Found(merging.hits(), ranked.generation, ranked.idf, readable.rows, readable.sources)
+
+    def _deepest(self, query: Query) -> int:
+        """Return how deep a ranking may be without other scores than those of the first ``k``."""
+        legs = 2 if query.system == "hybrid" else 1
+        return query.k if query.merge == "none" else max(query.k, legs * self._ranking.candidates)
 
     def places(self, query: Query, *, texts: int = 10) -> tuple[list[Place], list[str]]:
         """Give what ``search`` finds, in its order: the first ``texts`` with text, of the rest the documents.
@@ -245,6 +259,15 @@ class EmbeddedIndex:
 
     def _read(self, place: Place) -> Place:
         return replace(place, text=self.text(place.revision)[place.start : place.end])
+
+    def _hits(self, ranked: "_Ranked", start: int, end: int) -> list[Hit]:
+        """Read the candidates from ``start`` to ``end``; each has its place as its rank."""
+        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates[start:end]]
+        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
+        self._texts.load([one.revision for one in versions], self._store.texts)
+        self._layouts.load([one.layout for one in versions], self._store.layouts)
+        self._flags.load([one.revision for one in versions], self._store.flags)
+        return [self._hit(number, part, one) for number, (part, one) in enumerate(found, start=start + 1)]
 
     def _hit(self, number: int, part: Slice, candidate: Candidate) -> Hit:
         rows, row = part.segment.rows, candidate.row

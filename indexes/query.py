@@ -7,17 +7,22 @@ from typing import Literal, Protocol
 from connectors.documents import Anchor
 
 System = Literal["hybrid", "lexical", "dense"]
+Merge = Literal["near", "equal", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them."""
+    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them.
+
+    ``merge``: which hits of different documents count as one, see ``indexes.merging``.
+    """
 
     text: str
     readers: frozenset[str]
     sources: tuple[str, ...] | None = None
     k: int = 10
     system: System = "hybrid"
+    merge: Merge = "near"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Hit:
     """A chunk found. ``text == revision's text[start:end]``; ``headings`` outermost first.
 
     ``anchors`` and ``flags`` are those that overlap the chunk. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    ``also``: chunks of other documents that say the same and rank behind it, best first.
     """
 
     rank: int
@@ -76,6 +82,7 @@ class Hit:
     score: float
     scores: Scores
     flags: tuple[Flag, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,7 @@ def groups(config: Config) -> Groups:
     return _NO_GROUPS if named is None else table.read(Path(config.resolve(named)))
 
 
-def resolve(
-    identity: Identity, who: str, *, as_: Sequence[str] = (), groups: Groups = _NO_GROUPS
-) -> Asker:
+def resolve(identity: Identity, who: str, *, as_: Sequence[str] = (), groups: Groups = _NO_GROUPS) -> Asker:
     """Return who asks, for the login ``who`` and the readers of ``--as`` (none: the login's own).
 
     Each of their users brings the groups that ``groups`` gives it, so that ``--as user:mia`` sees what mia
