@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from connectors.documents import Anchor, Document, Parsed
 from connectors.items import Item
 from indexes import schema
-from indexes.store import Store, batches, pack, read_epoch
+from indexes.store import Store, batches, pack, parse_readers, read_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def known_items(store: Store, source: str) -> dict[str, KnownItem]:
             schema.acls.c.readers,
             i.id.not_in(readable).label("bare"),
         )
-        .join(schema.acls, schema.acls.c.id == i.acl)
+        .outerjoin(schema.acls, schema.acls.c.id == i.acl)  # without one: nobody reads it, but it is known
         .where(i.source == source)
     )
     with store.read() as connection:
@@ -66,7 +66,7 @@ def known_items(store: Store, source: str) -> dict[str, KnownItem]:
             fingerprint=row.fingerprint,
             raw_digest=row.raw_digest,
             parsed_by=row.parsed_by,
-            readers=tuple(json.loads(row.readers)),
+            readers=parse_readers(row.readers),
             unreadable=bool(row.bare),
         )
         for row in rows

@@ -34,10 +34,10 @@ _TELLING = frozenset(
     octobre novembre décembre nunca jamás ningún ninguna sin salvo dos tres cuatro cinco seis siete ocho
     nueve diez cien mil lunes martes miércoles jueves viernes sábado domingo enero febrero marzo abril mayo
     junio julio agosto septiembre octubre noviembre diciembre non mai nessun nessuno nessuna senza né due tre
-    quattro cinque sette otto nove dieci cento lunedì martedì mercoledì giovedì venerdì sabato domenica gennaio
-    febbraio aprile maggio giugno luglio settembre ottobre dicembre niet geen nooit zonder noch een twee drie
-    vijf zes zeven negen tien honderd duizend maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
-    januari februari maart mei juni juli augustus
+    quattro cinque sette otto nove dieci cento lunedì martedì mercoledì giovedì venerdì sabato domenica
+    gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre niet geen nooit zonder noch een
+    twee drie vijf zes zeven negen tien honderd duizend maandag dinsdag woensdag donderdag vrijdag zaterdag
+    zondag januari februari maart mei juni juli augustus
     """.split()
 )
 _DENYING = frozenset("不没沒无無未非勿")  # within a word: there are no spaces around them
@@ -145,11 +145,11 @@ def _plain(text: str) -> str:
 _LIKE_ASCII = str.maketrans({"’": "'", "−": "-", "‐": "-", "\u2011": "-", "–": "-", "—": " "})
 
 
-def _tells(token: str) -> bool:
-    if len(token) == 1:
-        return token not in "aiyoàeéè"  # a digit, a symbol, or the B of "appendix B"
-    said = token in _TELLING or token.endswith("n't")
-    return said or any(one.isnumeric() or one in _DENYING for one in token)
+def _tells(word: str) -> bool:
+    if len(word) == 1:
+        return word not in "aiyoàeéè"  # a digit, a symbol, or the B of "appendix B"
+    said = word in _TELLING or word.endswith("n't")
+    return said or any(one.isnumeric() or one in _DENYING for one in word)
 
 
 def _first(shingles: tuple[int, ...]) -> tuple[int, ...]:

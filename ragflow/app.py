@@ -260,6 +260,7 @@ class App:
             self.config,
             index=self._open_index,
             store=self._store,
+            library=self._library,
             embedder=self._embedder,
             runs=self._runs,
         )
@@ -267,9 +268,12 @@ class App:
     # -- generations and erasing -----------------------------------------------------------------
 
     @map_errors()
-    def generations(self) -> list[dict[str, Any]]:
-        """Give the kept generations, newest first."""
-        return upkeep.listed(self._generations) if self.workspace.exists() else []
+    def generations(self, *, readers: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Give the kept generations, newest first, sized as the readers may know; None: as they are."""
+        if not self.workspace.exists():
+            return []
+        who = None if readers is None else frozenset(identity.readers(readers))
+        return upkeep.listed(self._generations, self._store, who)
 
     @map_errors()
     def promote(self, generation: str) -> dict[str, Any]:

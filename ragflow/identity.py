@@ -7,7 +7,7 @@ read all of it. It decides what the program shows.
 import os
 import pwd
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ragflow import groups as table
@@ -27,13 +27,19 @@ class Asker:
 
     ``actor``: the ``user:`` principal of the login. ``readers``: sorted, each once, never empty.
     ``acting``: the readers were named by ``--as``, they are not the actor's own. ``auditor``: may see
-    the runs of others.
+    the runs of others. ``impersonator``: may stand in for others.
     """
 
     actor: str
     readers: tuple[str, ...]
     acting: bool = False
     auditor: bool = False
+    impersonator: bool = field(default=False, compare=False)
+
+    @property
+    def admin(self) -> bool:
+        """Whether the actor may be told who may read what."""
+        return self.auditor or self.impersonator
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -93,6 +99,7 @@ def resolve(identity: Identity, who: str, *, as_: Sequence[str] = (), groups: Gr
         readers=readers(with_groups(as_ or own, groups)),
         acting=bool(as_),
         auditor=who in identity.auditors,
+        impersonator=who in identity.impersonate,
     )
 
 

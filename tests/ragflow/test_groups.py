@@ -115,7 +115,7 @@ def workspace(tmp_path: Path) -> Path:
     (tmp_path / "ragflow.yaml").write_text(
         "version: 1\n"
         "sources:\n  hr: {type: files, path: docs, readers: [group:hr]}\n"
-        "identity: {groups: groups.csv, impersonate: [%s]}\n" % LOGIN  # noqa: UP031
+        f"identity: {{groups: groups.csv, impersonate: [{LOGIN}]}}\n"
     )
     table(tmp_path, "# nobody\n")
     with ragflow.open(tmp_path) as app:
