@@ -45,12 +45,12 @@ _DENYING = frozenset("不没沒无無未非勿")  # within a word: there are no 
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
-    """A hit as it is compared. ``told``: what must be the same, in order. ``shingles``: sorted."""
+    """A hit as it is compared. ``said``: headings and text, folded. ``shingles``: sorted."""
 
     document: str
-    title: tuple[str, ...]
+    title: str
+    said: str
     words: tuple[str, ...]
-    told: tuple[str, ...]
     shingles: tuple[int, ...]
 
 
@@ -110,14 +110,19 @@ class Merging:
         if self._merge == "near":
             # Two sets that share nine tenths share one of their first tenth (Chaudhuri et al. 2006).
             near = {at for shingle in _first(one.shingles) for at in self._by_shingle.get(shingle, ())}
-            found += [at for at in near if self._alike(one, at) and self._shares(one, at)]
+            found += [at for at in near if self._shares(one, at) and self._alike(one, at)]
         return min(found, default=None)
 
     def _alike(self, one: _Folded, at: int) -> bool:
         other = self._folded[at]
         assert other is not None
-        titled = self._merge == "near" or one.title == other.title
-        return titled and one.told == other.told and one.document != other.document
+        if one.document == other.document:
+            return False
+        if self._merge == "equal" and _WORDS.findall(_plain(one.title)) != _WORDS.findall(
+            _plain(other.title)
+        ):
+            return False
+        return one.said == other.said or _told(one.said) == _told(other.said)
 
     def _shares(self, one: _Folded, at: int) -> bool:
         other = self._folded[at]
@@ -128,18 +133,23 @@ class Merging:
 
 def _folded(hit: Hit) -> _Folded | None:
     """Return a hit as it is compared; None where its text has no word."""
-    title, said = _plain(hit.title), _plain("\n".join((*hit.headings, hit.text)))
-    words = tuple(_WORDS.findall(said))
     if not _WORDS.search(_plain(hit.text)):
         return None
-    told = tuple(each for each in _TOLD.findall(said) if _tells(each))
+    said = _plain("\n".join((*hit.headings, hit.text)))
+    words = tuple(_WORDS.findall(said))
     shingles = sorted(set(map(hash, zip(*(words[at:] for at in range(_SHINGLE)), strict=False))))
-    return _Folded(hit.document, tuple(_WORDS.findall(title)), words, told, tuple(shingles))
+    return _Folded(hit.document, hit.title, said, words, tuple(shingles))
+
+
+def _told(said: str) -> list[str]:
+    """Return what two texts must have in common, in its order, to say the same."""
+    return [each for each in _TOLD.findall(said) if _tells(each)]
 
 
 def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return folded.translate(_LIKE_ASCII)
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", text).casefold().translate(_LIKE_ASCII)
 
 
 _LIKE_ASCII = str.maketrans({"’": "'", "−": "-", "‐": "-", "\u2011": "-", "–": "-", "—": " "})

@@ -23,6 +23,7 @@ from evals.results import EvalRun, Setup
 from evals.running import rows, unreviewed
 from evals.storage import Runs
 from indexes.embedding import Embedder
+from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.store import Store
@@ -226,7 +227,11 @@ class Evaluation:
         asker = identity.asking(self._config)
         if not _may_see(found.setup, asker):
             raise UnknownRun(f"there is no evaluation run {name}", hint="ragflow eval list")
-        return view(found, asker, self._library(), tuple(self._config.sources))
+        try:
+            library = self._library()
+        except NoGeneration:  # no store at all: who may read what is not known any more
+            library = None
+        return view(found, asker, library, tuple(self._config.sources))
 
     @map_errors()
     def runs(self) -> list[Setup]:

@@ -16,15 +16,19 @@ _TELLING = frozenset({"sources", "identity", "routes", "gates"})
 _HIDDEN = "its gold may not be read"
 
 
-def view(run: EvalRun, asker: Asker, library: Library, sources: Collection[str]) -> EvalRun:
+def view(run: EvalRun, asker: Asker, library: Library | None, sources: Collection[str]) -> EvalRun:
     """Return a run without the names and words of documents that the asker may not read now.
 
     Who may stand in for others could read what anybody may; hidden from them is what nobody may read, and
-    they see the whole configuration. ``sources``: the configured ones.
+    they see the whole configuration. ``library`` None: there is no index, and nobody else sees any document.
+    ``sources``: the configured ones.
     """
     readers = None if asker.impersonator else frozenset(asker.readers)
     hidden = _hidden(run, library, readers, sources)
-    shown = frozenset(sources) if readers is None else library.sources(readers)
+    if readers is None:
+        shown = frozenset(sources)
+    else:
+        shown = frozenset() if library is None else library.sources(readers)
     setup = run.setup
     if readers is not None:
         setup = replace(setup, config={key: setup.config[key] for key in setup.config if key not in _TELLING})
@@ -41,11 +45,13 @@ def view(run: EvalRun, asker: Asker, library: Library, sources: Collection[str])
 
 
 def _hidden(
-    run: EvalRun, library: Library, readers: frozenset[str] | None, sources: Collection[str]
+    run: EvalRun, library: Library | None, readers: frozenset[str] | None, sources: Collection[str]
 ) -> frozenset[str]:
     """Return the names, as the run has them, of documents that the readers may not know of."""
     named = {name for row in run.rows for name in row_names(row)}
     named |= {name for case in run.cases for name in case_names(case)}
+    if library is None:
+        return frozenset() if readers is None else frozenset(named)
     if run.setup.kind != "beir":
         return library.hidden(named, readers)
     # Here a name is an item, and which source it is of was not kept.

@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from indexes import schema
+from indexes.errors import NoGeneration
 from indexes.index import EmbeddedIndex
 from indexes.store import Store, Version, read_acls
 from indexes.view import Readable
@@ -113,7 +114,10 @@ class Library:
 
     def sources(self, readers: frozenset[str]) -> frozenset[str]:
         """Give the sources that the readers can read anything of now."""
-        return frozenset(self._index().readable(readers).sources)
+        try:
+            return frozenset(self._index().readable(readers).sources)
+        except NoGeneration:
+            return frozenset()
 
     def exists(self, document: str) -> bool:
         """Tell whether the store still knows the document at all."""
