@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ragflow.cli import asking, documents, evaluating, indexing, records, routing, setting_up
+from ragflow.cli import access, asking, documents, evaluating, indexing, records, routing, setting_up
 from ragflow.cli.frame import Frame, broken_pipe
 
 
@@ -44,6 +44,7 @@ def build() -> Any:
     routing.add(program)
     documents.add(program)
     records.add(program)
+    access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
 

@@ -41,6 +41,7 @@ COMMANDS = [
     "sources",
     "runs",
     "generations",
+    "access",
     "eval",
 ]
 LEAVE = "# Leave\n\n## Days\n\nEvery employee of the harbour office gets 28 days of paid leave in a year.\n"
