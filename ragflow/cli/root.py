@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from ragflow.cli import (
+    access,
     asking,
     connecting,
     documents,
@@ -56,6 +57,7 @@ def build() -> Any:
     failing.add()
     connecting.add(program)
     records.add(program)
+    access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
 

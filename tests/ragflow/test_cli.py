@@ -42,6 +42,7 @@ COMMANDS = [
     "connectors",
     "runs",
     "generations",
+    "access",
     "eval",
 ]
 LEAVE = "# Leave\n\n## Days\n\nEvery employee of the harbour office gets 28 days of paid leave in a year.\n"

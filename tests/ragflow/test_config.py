@@ -64,6 +64,7 @@ identity:
   principals: {mia: [user:mia, group:support]}
   impersonate: [mia]
   auditors: []
+  groups: groups.csv
 parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
@@ -178,8 +179,8 @@ MISTAKES = [
         'ragflow.yaml:6: unknown key "shar" in index.brake (nearest: "share")',
     ),
     (
-        f"{GOOD}identity: {{groups: groups.csv}}\n",
-        'ragflow.yaml:4: unknown key "groups" in identity (known: principals, impersonate, auditors)',
+        f"{GOOD}identity: {{teams: groups.csv}}\n",
+        'ragflow.yaml:4: unknown key "teams" in identity (known: principals, impersonate, auditors, groups)',
     ),
     (
         "sources:\n  hr: {type: files, path: ., parser: unstructured}\n",
