@@ -165,8 +165,8 @@ class Clock:
 
 
 def _text(path: Path | None, entry: Entry) -> str | None:
-    found = None if path is None else text_of(path.one(entry))
-    return found.encode("utf-8", "replace").decode() if found else None
+    found = "" if path is None else "".join(text_of(one) or "" for one in path.all(entry))
+    return found.encode("utf-8", "replace").decode() or None
 
 
 def _moment(value: object) -> datetime | None:

@@ -318,7 +318,7 @@ def test_what_is_above_a_page_restricts_it_too(made):
     made.wiki.put("b", parents=("0",), users=("bo", "cy"))
     made.wiki.put("c", parents=("0", "1"))
     made.wiki.put("d", parents=("2",))
-    listing = made.listing("limit=3&expand=version,restrictions,ancestors")
+    listing = made.listing("limit=3&expand=version,restrictions,ancestors.restrictions")
     access = replace(RESTRICTED, inherited=P("ancestors[]"))
     readers = readers_of(made, access, listing=listing)
     assert readers["a"] == ("user:bo", "user:mia")
@@ -591,7 +591,7 @@ def test_a_line_break_behind_a_token_does_no_harm(made):
 def test_a_token_that_expires_ends_the_source_and_marks_no_item(made):
     rest = made.rest()
     items = listed(rest)
-    made.wiki.how.token = "another"
+    made.wiki.how.sign = "Bearer another"
     with pytest.raises(AccessDenied):
         rest.fetch(items[0])
 
