@@ -1,5 +1,6 @@
 """How a JSON API is described: where its entries stand, and what stands where in an entry."""
 
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -112,6 +113,16 @@ class Api:
     content: Content
     access: Access | None = None
     slim: Slim | None = None
+
+    @property
+    def described(self) -> str:
+        """Return what decides, beside an item's version, what a fetch gives: other paths, other bytes."""
+        fields, content = self.fields, self.content
+        places = (content.path, content.url, content.name, fields.url)
+        shown = (fields.title, fields.modified, fields.author, fields.link)
+        blocks = None if content.blocks is None else content.blocks.items.text
+        texts = [place and place.text for place in (*places, *shown)]
+        return json.dumps([content.format, blocks, *texts])
 
     def about(self, entry: Entry, page: Ask | None) -> About:
         """Return what a fetch needs of an entry of the listing, or of one that stands alone (no ``page``)."""

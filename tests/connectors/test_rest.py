@@ -546,6 +546,20 @@ def test_a_page_that_does_not_answer_is_unreachable_and_the_others_are_read(made
     assert rest.fetch(items[4]).title == "Page 4"
 
 
+def test_an_api_that_answers_for_no_item_ends_the_source(made):
+    for number in range(30):
+        made.wiki.put(f"more-{number}")
+    rest = made.rest()
+    items = listed(rest)
+    made.wiki.faults = Faults(1, seed=0, kinds=("503",), in_a_row=10**6)
+    for item in items[:19]:
+        assert failure(rest, item.id).reason == "unreachable"
+    with pytest.raises(SourceUnavailable, match="no answer for 20 items in a row"):
+        rest.fetch(items[19])
+    made.wiki.faults = Faults(0, seed=0)
+    assert rest.fetch(items[20])
+
+
 def test_a_listing_that_does_not_answer_ends_the_source(made):
     made.wiki.faults = Faults(1, seed=0, kinds=("503",), in_a_row=99)
     with pytest.raises(SourceUnavailable, match="answered 503"):
