@@ -16,6 +16,7 @@ from pathlib import Path as Folder
 from connectors import rest_state
 from connectors.errors import SourceMisconfigured, SourceUnavailable, UnreadableDocument
 from connectors.items import Item, Raw
+from connectors.lookups import LATER
 from connectors.paging import Answer, Ask, BrokeOff, Entry, Listing, Page
 from connectors.rest_api import About, Api, Clock, Slim
 from connectors.rest_client import RestClient
@@ -25,6 +26,7 @@ from connectors.rest_state import Remembered
 _LISTINGS = 3
 _PAGES_KEPT = 2
 _SEARCHES = 3
+_SILENT = 20
 
 
 def _once(item: Item, items: dict[str, Item]) -> None:
@@ -47,14 +49,14 @@ class Rest:
         self._client = client
         self._readers = readers
         self._state = state
-        # Other paths may give other bytes for the same version.
-        self._salt = repr((api.fields, api.content))
+        self._described = api.described
         self._digest = hashlib.sha256(repr(api).encode()).hexdigest()
         own = api.fields.url
         self._own = own if own is not None and own.names <= {api.fields.id.text} else None
         self._known: dict[str, About] = {}
         self._scanned = False
         self._searches = 0
+        self._silent = 0
         self._kept: OrderedDict[Ask, dict[str, Entry]] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -77,17 +79,24 @@ class Rest:
 
         Raises:
             UnreadableDocument: ``vanished``, ``denied``, ``damaged``, ``too_large``, ``unreachable``.
-            SourceUnavailable: the API does not answer.
+            SourceUnavailable: the API does not answer, or not for many items in a row.
             AccessDenied: the credentials hold no longer.
         """
         try:
             about, entry = self._about(item)
-            return raw_of(item, about, entry, self._api.content, self._client)
+            raw = raw_of(item, about, entry, self._api.content, self._client)
         except UnreadableDocument as error:
             if error.reason == "denied":
                 # One item, or an expired token? The listing knows: it was read a moment ago.
                 self._client.page(self._api.listing.begin(), first=True)
+            self._silent = self._silent + 1 if error.reason == "unreachable" else 0
+            if self._silent >= _SILENT:
+                raise SourceUnavailable(
+                    f"no answer for {_SILENT} items in a row: {error}", hint=LATER
+                ) from error
             raise
+        self._silent = 0
+        return raw
 
     # -- listing -----------------------------------------------------------------------------------
 
@@ -190,7 +199,7 @@ class Rest:
                 f"{self._id(entry)} has no {named} in {self._client.shown}",
                 hint="without a version no change can be seen: correct `item.version`",
             )
-        told = self._salt + json.dumps(values, sort_keys=True)
+        told = self._described + json.dumps(values, sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     def _admitted(self, entry: Entry) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """How a JSON API is described: where its entries stand, and what stands where in an entry."""
 
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -113,6 +114,16 @@ class Api:
     access: Access | None = None
     slim: Slim | None = None
 
+    @property
+    def described(self) -> str:
+        """Return what decides, beside an item's version, what a fetch gives: other paths, other bytes."""
+        fields, content = self.fields, self.content
+        places = (content.path, content.url, content.name, fields.url)
+        shown = (fields.title, fields.modified, fields.author, fields.link)
+        blocks = None if content.blocks is None else content.blocks.items.text
+        texts = [place and place.text for place in (*places, *shown)]
+        return json.dumps([content.format, blocks, *texts])
+
     def about(self, entry: Entry, page: Ask | None) -> About:
         """Return what a fetch needs of an entry of the listing, or of one that stands alone (no ``page``)."""
         fields, content = self.fields, self.content
@@ -165,8 +176,8 @@ class Clock:
 
 
 def _text(path: Path | None, entry: Entry) -> str | None:
-    found = None if path is None else text_of(path.one(entry))
-    return found.encode("utf-8", "replace").decode() if found else None
+    found = "" if path is None else "".join(text_of(one) or "" for one in path.all(entry))
+    return found.encode("utf-8", "replace").decode() or None
 
 
 def _moment(value: object) -> datetime | None:

@@ -318,7 +318,7 @@ def test_what_is_above_a_page_restricts_it_too(made):
     made.wiki.put("b", parents=("0",), users=("bo", "cy"))
     made.wiki.put("c", parents=("0", "1"))
     made.wiki.put("d", parents=("2",))
-    listing = made.listing("limit=3&expand=version,restrictions,ancestors")
+    listing = made.listing("limit=3&expand=version,restrictions,ancestors.restrictions")
     access = replace(RESTRICTED, inherited=P("ancestors[]"))
     readers = readers_of(made, access, listing=listing)
     assert readers["a"] == ("user:bo", "user:mia")
@@ -546,6 +546,20 @@ def test_a_page_that_does_not_answer_is_unreachable_and_the_others_are_read(made
     assert rest.fetch(items[4]).title == "Page 4"
 
 
+def test_an_api_that_answers_for_no_item_ends_the_source(made):
+    for number in range(30):
+        made.wiki.put(f"more-{number}")
+    rest = made.rest()
+    items = listed(rest)
+    made.wiki.faults = Faults(1, seed=0, kinds=("503",), in_a_row=10**6)
+    for item in items[:19]:
+        assert failure(rest, item.id).reason == "unreachable"
+    with pytest.raises(SourceUnavailable, match="no answer for 20 items in a row"):
+        rest.fetch(items[19])
+    made.wiki.faults = Faults(0, seed=0)
+    assert rest.fetch(items[20])
+
+
 def test_a_listing_that_does_not_answer_ends_the_source(made):
     made.wiki.faults = Faults(1, seed=0, kinds=("503",), in_a_row=99)
     with pytest.raises(SourceUnavailable, match="answered 503"):
@@ -591,7 +605,7 @@ def test_a_line_break_behind_a_token_does_no_harm(made):
 def test_a_token_that_expires_ends_the_source_and_marks_no_item(made):
     rest = made.rest()
     items = listed(rest)
-    made.wiki.how.token = "another"
+    made.wiki.how.sign = "Bearer another"
     with pytest.raises(AccessDenied):
         rest.fetch(items[0])
 

@@ -43,7 +43,7 @@ class WikiPage:
 class Answering:
     """How the wiki answers: what a test turns."""
 
-    token: str = TOKEN
+    sign: str = f"Bearer {TOKEN}"
     most: int = 250
     total: int | None = None
     hidden_emails: bool = False
@@ -112,12 +112,12 @@ class _Handler(QuietHandler):
         if wiki.keep_seen:
             wiki.seen.append((self.path, dict(self.headers)))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.headers.get("Authorization") != f"Bearer {wiki.how.token}":
+        if self.headers.get("Authorization") != wiki.how.sign:
             self._send(401, {"message": "no or wrong token"})
             return
         place = parts.path.removeprefix(f"{CONTEXT}/rest/api/content")
         if place == "":
-            kind = "list" if "expand" in query else "slim"
+            kind = "list" if "version" in query.get("expand", "") else "slim"
             self._listing(kind, wiki.ordered(), parts.path, query)
         elif place == "/search":
             since = _since(query.get("cql", ""))
@@ -173,11 +173,14 @@ class _Handler(QuietHandler):
             entry["version"] = {"number": page.version, "when": when, "by": {"displayName": "Ann Lee"}}
         if "body.storage" in expand:
             entry["body"] = {"storage": {"value": page.body, "representation": "storage"}}
-        if "restrictions" in expand:
+        if _expanded("restrictions", expand):
             entry["restrictions"] = self._restrictions(page)
-        if "ancestors" in expand:
+        if _expanded("ancestors", expand):
             above = [self.server.pages[parent] for parent in page.parents if parent in self.server.pages]
-            entry["ancestors"] = [{"id": one.id, "restrictions": self._restrictions(one)} for one in above]
+            told = _expanded("ancestors.restrictions", expand)
+            entry["ancestors"] = [
+                {"id": one.id, **({"restrictions": self._restrictions(one)} if told else {})} for one in above
+            ]
         return entry
 
     def _restrictions(self, page: WikiPage) -> dict[str, Any]:
@@ -196,6 +199,10 @@ class _Handler(QuietHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return format_datetime(self.server.now, usegmt=True)
+
+
+def _expanded(name: str, expand: set[str]) -> bool:
+    return any(one == name or one.startswith(f"{name}.") for one in expand)
 
 
 def _since(cql: str) -> datetime:
