@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from connectors.lines import Lines
+
 AnchorKind = Literal["page", "sheet", "cell", "slide", "heading", "message", "row"]
 
 
@@ -31,7 +33,8 @@ class Document:
 
     ``item`` is the item's id, or ``item!/member``. ``anchors`` are sorted by (start, -end, kind).
     ``parser`` names everything that decides ``text`` and ``anchors``: library, version, our revision.
-    ``author``: who changed it last, where the source tells.
+    ``author``: who changed it last, where the source tells. ``lines``: where its text stands in the file,
+    see ``connectors.lines``; told only where ``link`` asks for it by ``{line}``, of plain text and Markdown.
     """
 
     item: str
@@ -42,6 +45,7 @@ class Document:
     link: str | None = None
     modified: str | None = None
     author: str | None = None
+    lines: Lines = ()
 
     @property
     def revision(self) -> str:

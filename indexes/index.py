@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
+from connectors.lines import LINE, line_at, opened, within
 from indexes.analysis import analyse
 from indexes.embedding import Embedder
 from indexes.errors import ModelMismatch, NoGeneration
@@ -251,7 +252,10 @@ class EmbeddedIndex:
         version = self._versions[int(rows.versions[row])]
         start, end = int(rows.starts[row]), int(rows.ends[row])
         anchors = self._layouts.get(version.layout, ())
-        text = self.text(version.revision)[start:end]
+        whole = self.text(version.revision)
+        text = whole[start:end]
+        asks = version.link is not None and LINE in version.link
+        lines = within(version.line_pairs(), whole, start, end) if asks else ()
         return Hit(
             rank=number,
             chunk=candidate.chunk,
@@ -264,12 +268,14 @@ class EmbeddedIndex:
                 one.label for one in anchors if one.kind == "heading" and one.start <= start < one.end
             ),
             anchors=tuple(one for one in anchors if one.start < end and one.end > start),
-            link=version.link,
+            link=opened(version.link, line_at(lines, text, start, start=start)),
             modified=version.modified,
             text=text,
             score=candidate.score,
             scores=Scores(candidate.lexical, candidate.dense),
             flags=self._flagged(version.revision, start, text),
+            unopened=version.link if asks else None,
+            lines=lines,
         )
 
     def _flagged(self, revision: str, start: int, text: str) -> tuple[Flag, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from connectors.documents import Anchor
+from connectors.lines import Lines, line_at, opened
 
 System = Literal["hybrid", "lexical", "dense"]
 
@@ -59,6 +60,8 @@ class Hit:
     """A chunk found. ``text == revision's text[start:end]``; ``headings`` outermost first.
 
     ``anchors`` and ``flags`` are those that overlap the chunk. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    ``link`` opens the document where the chunk starts; ``unopened`` is that link with its ``{line}`` left
+    open, if it has one, and ``lines`` tell those of the chunk.
     """
 
     rank: int
@@ -76,6 +79,14 @@ class Hit:
     score: float
     scores: Scores
     flags: tuple[Flag, ...] = ()
+    unopened: str | None = None
+    lines: Lines = ()
+
+    def link_at(self, position: int) -> str | None:
+        """Return the link that opens the document at a position within the chunk."""
+        if self.unopened is None:
+            return self.link
+        return opened(self.unopened, line_at(self.lines, self.text, position, start=self.start))
 
 
 @dataclass(frozen=True, slots=True)

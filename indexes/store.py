@@ -20,6 +20,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
+from connectors.lines import Lines
 from indexes import schema
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
 from indexes.migration import migrate
@@ -45,6 +46,13 @@ class Version:
     parser: str
     raw_digest: str
     author: str | None
+    lines: bytes | None
+
+    def line_pairs(self) -> Lines:
+        """Return where its text stands in the file. Raises ``StoreDamaged``."""
+        if self.lines is None:
+            return ()
+        return tuple((position, line) for position, line in json.loads(unpack(self.lines, self.revision)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +258,7 @@ _VERSIONS = sa.select(
     schema.versions.c.parser,
     schema.versions.c.raw_digest,
     schema.versions.c.author,
+    schema.versions.c.lines,
 ).join(schema.documents, schema.documents.c.id == schema.versions.c.document_id)
 
 # What every search asks, put together once: to build a statement takes longer than to run it.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from connectors.lines import opened
 from indexes import schema
 from indexes.index import EmbeddedIndex
 from indexes.store import Store, Version
@@ -81,7 +82,7 @@ class Library:
             "characters": len(self._index().text(version.revision)),
             "modified": version.modified,
             "author": version.author,
-            "link": version.link,
+            "link": opened(version.link, None),
             "parser": version.parser,
             "readers": sorted(self._access_of(version.name) & readers),
             "anchors": [anchor_json(one) for one in self._store.anchors(version.layout)],
