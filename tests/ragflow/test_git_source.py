@@ -46,7 +46,8 @@ def write(tmp_path, text):
 def app(clone, tmp_path):
     write(
         tmp_path,
-        "    path: code\n    readers: [group:hr]\n    readers_by: [{glob: 'hr/**', readers: []}, {glob: '**', readers: [everyone]}]\n"
+        "    path: code\n    readers: [group:hr]\n"
+        "    readers_by: [{glob: 'hr/**', readers: []}, {glob: '**', readers: [everyone]}]\n"
         "    link: 'https://code.example/blob/{commit}/{path}#L{line}'\n",
     )
     with ragflow.open(tmp_path) as opened:
