@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
+from connectors.lines import LINE, line_at, opened, within
 from indexes.analysis import LANGUAGES, analyse, question_words
 from indexes.embedding import Embedder
 from indexes.errors import ModelMismatch, NoGeneration
@@ -302,7 +303,10 @@ class EmbeddedIndex:
         version = self._versions[int(rows.versions[row])]
         start, end = int(rows.starts[row]), int(rows.ends[row])
         anchors = self._layouts.get(version.layout, ())
-        text = self.text(version.revision)[start:end]
+        whole = self.text(version.revision)
+        text = whole[start:end]
+        asks = version.link is not None and LINE in version.link
+        lines = within(version.line_pairs(), whole, start, end) if asks else ()
         return Hit(
             rank=number,
             chunk=candidate.chunk,
@@ -315,7 +319,7 @@ class EmbeddedIndex:
                 one.label for one in anchors if one.kind == "heading" and one.start <= start < one.end
             ),
             anchors=tuple(one for one in anchors if one.start < end and one.end > start),
-            link=version.link,
+            link=opened(version.link, line_at(lines, text, start, start=start)),
             modified=version.modified,
             text=text,
             score=candidate.score,
@@ -323,6 +327,8 @@ class EmbeddedIndex:
             flags=self._flagged(version, start, text),
             unseen=version.unseen,
             language=_language(part, row),
+            unopened=version.link if asks else None,
+            lines=lines,
         )
 
     def _flagged(self, version: Version, start: int, text: str) -> tuple[Flag, ...]:

@@ -272,7 +272,8 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
         "title": document.title,
         "link": document.link,
     }
-    origin = {"parser": document.parser, "raw_digest": raw_digest}
+    lines = pack(json.dumps(document.lines, separators=(",", ":"))) if document.lines else None
+    origin = {"parser": document.parser, "raw_digest": raw_digest, "lines": lines}
     v = schema.versions.c
     same = [v[key] == value for key, value in content.items()]
     query = sa.select(v.id).where(v.document_id == document_id, *same).order_by(v.id.desc())

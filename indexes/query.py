@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from connectors.documents import Anchor
+from connectors.lines import Lines, line_at, opened
 
 System = Literal["hybrid", "lexical", "dense"]
 Merge = Literal["near", "equal", "none"]
@@ -71,6 +72,8 @@ class Hit:
     a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6.
     ``language`` is the one whose rules its words were analysed by: "en" too where there are none for its own.
     ``also``: chunks of other documents that say the same and rank behind it, best first.
+    ``link`` opens the document where the chunk starts; ``unopened`` is that link with its ``{line}`` left
+    open, if it has one, and ``lines`` tell those of the chunk.
     """
 
     rank: int
@@ -91,6 +94,14 @@ class Hit:
     unseen: tuple[tuple[int, int], ...] = ()
     language: str = "en"
     also: tuple[str, ...] = ()
+    unopened: str | None = None
+    lines: Lines = ()
+
+    def link_at(self, position: int) -> str | None:
+        """Return the link that opens the document at a position within the chunk."""
+        if self.unopened is None:
+            return self.link
+        return opened(self.unopened, line_at(self.lines, self.text, position, start=self.start))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
+from connectors.lines import Lines
 from indexes import schema
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
 from indexes.migration import migrate
@@ -51,11 +52,18 @@ class Version:
     author: str | None
     language: str | None
     hidden: str | None
+    lines: bytes | None
 
     @property
     def unseen(self) -> tuple[tuple[int, int], ...]:
         """The spans of the text that a person who opens the file would not see."""
         return tuple((start, end) for start, end in json.loads(self.hidden)) if self.hidden else ()
+
+    def line_pairs(self) -> Lines:
+        """Return where its text stands in the file. Raises ``StoreDamaged``."""
+        if self.lines is None:
+            return ()
+        return tuple((position, line) for position, line in json.loads(unpack(self.lines, self.revision)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +283,7 @@ class Store:
         return self._scanned
 
 
-_LATER = ("author", "language", "hidden")
+_LATER = ("author", "language", "hidden", "lines")
 
 
 def _versions(*, told: bool) -> sa.Select[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from connectors.lines import opened
 from indexes import schema
 from indexes.errors import NoGeneration
 from indexes.index import EmbeddedIndex
@@ -83,7 +84,7 @@ class Library:
             "modified": version.modified,
             "author": version.author,
             "language": None if version.language == schema.UNDECIDED else version.language,
-            "link": version.link,
+            "link": opened(version.link, None),
             "parser": version.parser,
             "readers": sorted(self._access_of(version.name) & readers),
             "anchors": [anchor_json(one) for one in self._store.anchors(version.layout)],
