@@ -64,6 +64,10 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  # No waiting for everybody after somebody's wrong password.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =

@@ -1,5 +1,6 @@
 """Folders of a real IMAP server: what is listed, what is asked for, and what a bad server can do."""
 
+import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -210,6 +211,20 @@ def test_a_dropped_connection_is_opened_again(mailbox: Mailbox) -> None:
     wire.sock.shutdown(socket.SHUT_RDWR)
     source._box._idle.put(wire)
     assert source.fetch(second).data == message(2)
+
+
+def test_connections_end_with_the_connector(mailbox: Mailbox) -> None:
+    mailbox.append(message(1))
+    server = Server("127.0.0.1", mailbox.user, mailbox.server.password, "P", mailbox.server.port, "none")
+    source = Mail(Imap(server, ["INBOX"]), OPEN)
+    (item,) = source.list()
+    source.fetch(item)
+    wire = source._box._idle.get_nowait()
+    source._box._idle.put(wire)
+    assert wire.sock.fileno() >= 0
+    del source
+    gc.collect()
+    assert wire.sock.fileno() == -1
 
 
 def test_a_message_over_the_limit_is_not_asked_for(mailbox: Mailbox) -> None:
