@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.errors import AccessDenied, SourceMisconfigured, SourceUnavailable, UnreadableDocument
+from connectors.globs import ReadersRule, chosen, readers_of
 from connectors.items import Item, Raw
 from connectors.parsing.failures import failure
 
@@ -25,7 +25,8 @@ class Files:
       whose name is the id itself keeps it (else the first by bytes), the others get ``~`` and 8 hex
       digits of their name's SHA-256.
     - ``include`` and ``exclude``: globs against the id, case-insensitive, ``**`` for any depth with none;
-      exclude wins. Names that start with a dot are hidden and left out, folders with all they hold.
+      exclude wins. ``readers_by``: the first glob that matches an id gives its readers, in place of
+      ``readers``. Names that start with a dot are hidden and left out, folders with all they hold.
     - A link to a file counts when that file lies inside the root and is not hidden; links to folders are
       not followed: inside the root their files are listed at their own place. Sockets, pipes and devices
       are left out.
@@ -42,12 +43,13 @@ class Files:
         readers: Sequence[str],
         include: Sequence[str] = ("**/*",),
         exclude: Sequence[str] = ("**/~$*",),
+        readers_by: Sequence[ReadersRule] = (),
         max_bytes: int = 100_000_000,
     ) -> None:
         self._root = Path(_local(os.fspath(path))).absolute()
         self._readers = tuple(readers)
-        self._include = _globs(include)
-        self._exclude = _globs(exclude)
+        self._choice = chosen(include, exclude)
+        self._rules = tuple(readers_by)
         self._max_bytes = max_bytes
         self._paths: dict[str, Path] = {}
 
@@ -132,14 +134,10 @@ class Files:
 
     def _file(self, path: Path, name: str) -> Iterator[Item]:
         about = path.stat()
-        if stat.S_ISREG(about.st_mode) and self._wanted(name):
+        if stat.S_ISREG(about.st_mode) and self._choice.wants(name):
             self._paths[name] = path
-            yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", self._readers, about.st_size)
-
-    def _wanted(self, name: str) -> bool:
-        return any(glob.fullmatch(name) for glob in self._include) and not any(
-            glob.fullmatch(name) for glob in self._exclude
-        )
+            readers = readers_of(name, self._rules, self._readers)
+            yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", readers, about.st_size)
 
     def _inside(self, path: Path) -> bool:
         """Say whether a link leads to a place below the root that is not hidden."""
@@ -188,36 +186,3 @@ def _ids(names: dict[bytes, "os.DirEntry[str]"]) -> dict[bytes, str]:
         given[name] = f"{text}~{hashlib.sha256(name).hexdigest()[:8]}" if text in taken else text
         taken.add(given[name])
     return dict(sorted(given.items()))
-
-
-def _globs(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(_expression(pattern), re.IGNORECASE | re.DOTALL) for pattern in patterns)
-
-
-def _expression(pattern: str) -> str:
-    """Return a glob as a regular expression over whole ids."""
-    parts = [part for part in unicodedata.normalize("NFC", pattern).split("/") if part not in ("", ".")]
-    if not parts or ".." in parts:
-        raise SourceMisconfigured(f"not a pattern below the root: {pattern!r}", hint="for example `**/*.pdf`")
-    words: list[str] = []
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
-        if part == "**":
-            # Repeating it says nothing new, and would make matching slow.
-            if not (place and parts[place - 1] == "**" and not last):
-                words.append(".*" if last else "(?:.*/)?")
-        else:
-            words.append(_segment(part) + ("" if last else "/"))
-    return "".join(words)
-
-
-def _segment(part: str) -> str:
-    sets = re.split(r"(\[!?[^\]]+\])", part)
-    words = []
-    for piece in sets:
-        if len(piece) > 2 and piece.startswith("[") and piece.endswith("]"):
-            body = piece[1:-1].replace("\\", "\\\\").replace("^", "\\^").replace("[", "\\[")
-            words.append("[^/" + body[1:] + "]" if body.startswith("!") else "[" + body + "]")
-        else:
-            words.append(re.sub(r"(?:\\\*)+", "[^/]*", re.escape(piece)).replace("\\?", "[^/]"))
-    return "".join(words)

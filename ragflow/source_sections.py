@@ -24,6 +24,13 @@ class Common(Section):
     examples: tuple[Text, ...] = ()
 
 
+class ReadersBy(Section):
+    """Who reads the items whose id ``glob`` matches; the first that matches wins over ``readers``."""
+
+    glob: Text
+    readers: tuple[Reader, ...]
+
+
 class FilesSource(Common):
     """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``."""
 
@@ -32,6 +39,8 @@ class FilesSource(Common):
     include: tuple[Text, ...] = ("**/*",)
     exclude: tuple[Text, ...] = ("**/~$*",)
     max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
+    readers_by: tuple[ReadersBy, ...] = ()
+    parser: Literal["kreuzberg"] = "kreuzberg"
 
 
 class BeirSource(Common):

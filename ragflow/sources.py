@@ -1,9 +1,10 @@
 """The configured sources and how to sync them -> the values that ``indexes.sync`` takes."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.globs import ReadersRule, globs
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
 from connectors.parsing.pool import ParserPool
@@ -12,7 +13,7 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, ReadersBy
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def spec(config: Config, name: str) -> SourceSpec:
     """Return a source with its connector; nobody outside its readers may read anything of it."""
     source = config.sources[name]
-    return SourceSpec(name, source.type, _connector(config, name), frozenset(source.readers))
+    ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
+    return SourceSpec(name, source.type, _connector(config, name), ceiling)
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -57,6 +59,7 @@ def _files(config: Config, _: str, source: FilesSource) -> Connector:
         readers=source.readers,
         include=source.include,
         exclude=source.exclude,
+        readers_by=_rules(source.readers_by),
         max_bytes=source.max_bytes,
     )
 
@@ -72,6 +75,10 @@ _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
     BeirSource: _beir,
 }
+
+
+def _rules(readers_by: Sequence[ReadersBy]) -> tuple[ReadersRule, ...]:
+    return tuple((globs((rule.glob,))[0], rule.readers) for rule in readers_by)
 
 
 def outbound(

@@ -26,6 +26,8 @@ sources:
     exclude: ["**/~$*"]
     max_bytes: 100000000
     readers: [group:hr]
+    readers_by: [{glob: "public/**", readers: [everyone]}]
+    parser: kreuzberg
     description: Policies and benefits
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
 outbound: {allow: []}
@@ -111,12 +113,20 @@ MISTAKES = [
         'ragflow.yaml:4: unknown key "groups" in identity (known: principals, impersonate, auditors)',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., parser: kreuzberg}\n",
-        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes)',
+        "sources:\n  hr: {type: files, path: ., parser: unstructured}\n",
+        'ragflow.yaml:2: sources.hr.parser must be kreuzberg, not the text "unstructured"',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., readers_by: []}\n",
-        'ragflow.yaml:2: unknown key "readers_by" in sources.hr (nearest: "readers")',
+        "sources:\n  hr: {type: files, path: ., token: x}\n",
+        'ragflow.yaml:2: unknown key "token" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser)',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
+        'ragflow.yaml:5: sources.hr.readers_by.readers, entry 1, entry 1: "hr" is not a reader: write user:NAME, group:NAME or everyone',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a}]\n",
+        'ragflow.yaml:5: "readers" is missing in sources.hr.readers_by, entry 1',
     ),
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
