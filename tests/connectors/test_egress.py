@@ -108,7 +108,7 @@ BY_REDIRECT = {
 class Redirecting(QuietHandler):
     """``/?to=URL`` leads there; anything else is a page."""
 
-    def do_GET(self) -> None:
+    def answer(self) -> None:
         _, _, place = self.path.partition("?to=")
         if place:
             # As bytes, as they come: http.server would refuse to write some of them.

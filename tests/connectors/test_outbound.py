@@ -38,8 +38,6 @@ class Scripted(QuietHandler):
     def read_body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    do_GET = do_POST = do_HEAD = answer
-
 
 def page(body=b"ok", status=200, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}

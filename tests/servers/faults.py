@@ -2,7 +2,7 @@
 
 ```python
 class Handler(QuietHandler):
-    def do_GET(self):
+    def answer(self):
         self.server.faults.send(self, 200, {"Content-Type": "text/plain"}, b"hello")
 
 with FaultyServer(Handler, faults=Faults(0.1, seed=7)) as server:
@@ -87,10 +87,25 @@ class Faults:
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """Keeps connections open, says nothing on stderr, and survives a client that has gone."""
+    """Keeps connections open, says nothing on stderr, and survives a client that has gone.
+
+    ``answer`` is called for GET, HEAD and POST (``command`` tells which).
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
 
     def handle_one_request(self) -> None:
         try:
