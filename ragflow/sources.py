@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import SourceMisconfigured
 from connectors.globs import ReadersRule, globs
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
@@ -13,7 +14,7 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, ReadersBy
+from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, ReadersBy, WebSource
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
@@ -23,7 +24,7 @@ def spec(config: Config, name: str) -> SourceSpec:
     """Return a source with its connector; nobody outside its readers may read anything of it."""
     source = config.sources[name]
     ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
-    return SourceSpec(name, source.type, _connector(config, name), ceiling)
+    return SourceSpec(name, source.type, _connector(config, name), ceiling, getattr(source, "parallel", 1))
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
@@ -70,10 +71,46 @@ def _beir(config: Config, _: str, source: BeirSource) -> Connector:
     return Beir(config.resolve(source.path), readers=source.readers)
 
 
+def _web(config: Config, name: str, source: WebSource) -> Connector:
+    from connectors.crawling.crawl import Reach
+    from connectors.web import Access, Web, WebPages
+
+    return Web(
+        WebPages(
+            start=source.start,
+            sitemap=source.sitemap,
+            include=source.include,
+            exclude=source.exclude,
+            hosts=source.hosts,
+            robots=source.robots,
+            main_content=source.main_content,
+            max_bytes=source.max_bytes,
+        ),
+        outbound=outbound(config, rate=source.rate, timeout=source.timeout, max_bytes=source.max_bytes),
+        access=Access(source.readers, _rules(source.readers_by), _web_credentials(config, source)),
+        reach=Reach(source.depth, source.max_pages, source.parallel),
+        state=state(config, name),
+    )
+
+
+def _web_credentials(config: Config, source: WebSource) -> dict[str, str]:
+    if source.token_env is None:
+        return {}
+    token = config.secret(source.token_env)
+    if token is None:
+        raise SourceMisconfigured(
+            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
+        )
+    # A scheme of another kind (`Basic ...`) stands in the variable itself.
+    bearer = source.header.lower() == "authorization" and " " not in token
+    return {source.header: f"Bearer {token}" if bearer else token}
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
     BeirSource: _beir,
+    WebSource: _web,
 }
 
 
