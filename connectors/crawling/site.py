@@ -12,7 +12,6 @@ from connectors.errors import (
     LedAstray,
     ResponseTooLarge,
     SourceUnavailable,
-    Unanswered,
     UnreadableDocument,
 )
 from connectors.outbound import Outbound, Reply

@@ -3,13 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
 from connectors.errors import SourceMisconfigured
 from connectors.globs import Choice
+from connectors.targets import target
 
-_PORTS = {"http": 80, "https": 443}
 # What an address may hold as it is, beside letters, digits and ``-._~`` (RFC 3986).
 _IN_PATH = "/:@!$&'()*+,;="
 _IN_QUERY = _IN_PATH + "?"
@@ -38,20 +38,12 @@ def normalised(address: str, base: str | None = None) -> str | None:
     text = before.replace("\\", "/") + mark + query
     try:
         parts = urlsplit(urljoin(base, text) if base else text)
-        host, port = (parts.hostname or "").rstrip("."), parts.port
-        if parts.scheme not in _PORTS or not host or port == 0 or "@" in parts.netloc:
-            return None
-        if not host.isascii():
-            host = host.encode("idna").decode("ascii")
         path = _escaped(_resolved(_SESSION.sub("", parts.path)), _IN_PATH)
         query = _escaped(_untracked(parts.query), _IN_QUERY)
-    except ValueError:  # UnicodeError is one: a host that is none, a port that is none
+        asked = target(f"{parts.scheme}://{parts.netloc}{path}" + (f"?{query}" if query else ""))
+        return replace(asked, host=asked.host.removesuffix(".")).url
+    except (SourceMisconfigured, ValueError):  # not http, or a host, a port or an escape that is none
         return None
-    if not re.fullmatch(r"[a-z0-9._~:%-]+", host):
-        return None
-    shown = f"[{host}]" if ":" in host else host
-    place = shown if port in (None, _PORTS[parts.scheme]) else f"{shown}:{port}"
-    return f"{parts.scheme}://{place}{path}" + (f"?{query}" if query else "")
 
 
 def _resolved(path: str) -> str:
