@@ -25,7 +25,8 @@ class WebPages:
 
     - ``start``: pages from which links are followed; ``sitemap``: a file that lists pages. One is needed.
     - ``include`` and ``exclude``: globs over paths without the first slash, or over path``?``query.
-    - ``hosts``: further hosts whose pages belong to the source, ``name`` or ``name:port``.
+    - ``hosts``: further hosts whose pages belong to the source, ``name`` or ``name:port``. Every host is
+      asked by one scheme, that of the first start page on it.
     - ``robots``: whether robots.txt, its Crawl-delay too, is obeyed.
     - ``main_content``: cut HTML down to what it is about.
     """
@@ -77,24 +78,27 @@ class Web:
         reach: Reach,
         state: Path | None = None,
     ) -> None:
-        self._starts = pages(web.start, "start")
+        starts = pages(web.start, "start")
         self._sitemaps = pages([web.sitemap] if web.sitemap else [], "sitemap")
-        if not self._starts and not self._sitemaps:
+        if not starts and not self._sitemaps:
             raise SourceMisconfigured("neither `start` nor `sitemap` is given", hint="give one of them")
-        own = (*self._starts, *self._sitemaps)
-        hosts = frozenset({*map(host_of, own), *map(str.lower, web.hosts)})
-        self._scope = Scope(hosts, chosen(web.include, web.exclude))
+        own = (*starts, *self._sitemaps)
+        scheme = own[0].partition(":")[0]
+        more = pages([f"{scheme}://{host}/" for host in web.hosts], "hosts")
+        schemes = {host_of(url): url.partition(":")[0] for url in reversed((*own, *more))}
+        self._scope = Scope(schemes, chosen(web.include, web.exclude))
+        self._starts = tuple(dict.fromkeys(map(self._scope.own, starts)))
         self._site = Site(
             outbound,
             credentials=access.credentials,
             trusted=frozenset(map(origin_of, own)),
             obey=web.robots,
         )
-        self._visitor = Visitor(self._site, main=web.main_content, max_bytes=web.max_bytes)
+        self._visitor = Visitor(self._site, self._scope, main=web.main_content, max_bytes=web.max_bytes)
         self._access = access
         self._reach = reach
         self._state = state
-        self._key = memory.key_of(extraction_key() if web.main_content else "whole", sorted(hosts))
+        self._key = memory.key_of(extraction_key() if web.main_content else "whole", sorted(schemes.items()))
         self._spool = Spool()
 
     def list(self) -> Iterator[Item]:

@@ -91,7 +91,8 @@ class Crawl:
         return self._finished()
 
     def _new(self, urls: Iterable[str]) -> list[str]:
-        return sorted(url for url in {*urls} - self._seen if self.scope.worth_asking(url))
+        own = {self.scope.own(url) for url in urls}
+        return sorted(url for url in own - self._seen if self.scope.worth_asking(url))
 
     def _visited(self, urls: list[str]) -> Iterator[Visit]:
         """Visit pages, some at once, and give what became of each, in order."""
@@ -165,13 +166,13 @@ class Crawl:
 
     def _check(self, visit: Visit) -> None:
         """Raise unless a start page is a page of this site."""
-        if not self.site.allows(visit.url) or not self.site.allows(visit.final):
-            raise SourceMisconfigured(f"robots.txt forbids {visit.url}", hint=_ROBOTS)
         if not self.scope.on_site(visit.final):
             raise SourceMisconfigured(
                 f"{visit.url} leads to another host, {host_of(visit.final)}",
                 hint=f"write {visit.final} as `start`, or add {host_of(visit.final)} to `hosts`",
             )
+        if not self.site.allows(visit.url) or not self.site.allows(visit.final):
+            raise SourceMisconfigured(f"robots.txt forbids {visit.url}", hint=_ROBOTS)
         if visit.page is None:
             said = "is not there" if visit.status in GONE else "is no page"
             raise SourceMisconfigured(f"{visit.url} {said}", hint="check the address of `start`")
@@ -199,7 +200,7 @@ class Crawl:
         self.memory.pages, self.memory.moved = kept, moved
         self.memory.whole = True
         named = {
-            url: page.canonical if page.canonical and host_of(page.canonical) == host_of(url) else None
+            url: self._canonical(url, page)
             for url, page in self._pages.items()
             if page.listed and self.scope.holds(url)
         }
@@ -210,6 +211,10 @@ class Crawl:
             if url not in self._pages and self.scope.holds(url)
         }
         return Found({one: self._pages[one] for one in ids}, troubles)
+
+    def _canonical(self, url: str, page: Page) -> str | None:
+        same_host = page.canonical is not None and host_of(page.canonical) == host_of(url)
+        return self.scope.own(page.canonical) if page.canonical and same_host else None
 
 
 _ROBOTS = "start elsewhere, or ask who runs the site; `robots: false` is for sites of your own"

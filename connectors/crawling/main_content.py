@@ -7,6 +7,7 @@ the words that are no links: it throws away lists, forums and short pages, which
 
 import copy
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from connectors.parsing.versions import named
@@ -68,13 +69,13 @@ def shown(root: "HtmlElement", content: "HtmlElement") -> bytes:
     """
     from lxml import etree, html
 
-    page = html.Element("html", {"lang": root.get("lang") or "", "dir": root.get("dir") or ""})
+    page = html.Element("html", {name: root.get(name) or "" for name in ("lang", "dir")})
     head, body = html.Element("head"), html.Element("body")
     page.extend((head, body))
     for part in root.xpath("//head/title | //style"):
         head.append(copy.deepcopy(part))
         head[-1].tail = None
-    body.text, body.tail = content.text, None
+    body.text = content.text
     body.extend([copy.deepcopy(child) for child in content])
     for element in page.iter(etree.Element):
         for name in [
@@ -94,8 +95,7 @@ def _body(root: "HtmlElement") -> "HtmlElement":
     found = root.find("body")
     body = copy.deepcopy(root if found is None else found)
     for path in _NEVER:
-        for element in body.findall(f".//{path}"):
-            element.drop_tree()
+        _drop(body.findall(f".//{path}"))
     return body
 
 
@@ -109,10 +109,12 @@ def _declared(body: "HtmlElement") -> "HtmlElement | None":
         least, content = 0.5, copy.deepcopy(articles[0])
     else:
         return None
-    for element in _around(content):
-        # A note in the text is an `aside` too: only those that mostly link elsewhere go.
-        if element.tag == "nav" or element.get("role") in _ROLES or _links(element) > _words(element) / 2:
-            element.drop_tree()
+    # A note in the text is an `aside` too: only those that mostly link elsewhere go.
+    _drop(
+        element
+        for element in _around(content)
+        if element.tag == "nav" or element.get("role") in _ROLES or _links(element) > _words(element) / 2
+    )
     kept = _words(content)
     return content if kept and kept >= least * _words(_bare(body)) else None
 
@@ -131,10 +133,15 @@ def _stripped(body: "HtmlElement") -> "HtmlElement":
 def _bare(body: "HtmlElement") -> "HtmlElement":
     """Return a body without its navigation, headers, footers and cookie notices."""
     bare = copy.deepcopy(body)
-    for element in [*_around(bare), *bare.xpath(".//header[.//nav]"), *_notices(bare), *_menus(bare)]:
+    _drop([*_around(bare), *bare.xpath(".//header[.//nav]"), *_notices(bare), *_menus(bare)])
+    return bare
+
+
+def _drop(elements: "Iterable[HtmlElement]") -> None:
+    """Take elements out of their page, with all they hold; the text after each stays."""
+    for element in elements:
         if element.getparent() is not None:
             element.drop_tree()
-    return bare
 
 
 def _around(root: "HtmlElement") -> "list[HtmlElement]":

@@ -41,14 +41,14 @@ def load(folder: Path | None, key: str) -> Memory:
         return Memory()
     try:
         held = json.loads(gzip.decompress((folder / _FILE).read_bytes()))
-        pages = {url: _page(row) for url, row in held["pages"].items()}
+        pages = {url: _page(row, held["links"]) for url, row in held["pages"].items()}
         if held["key"] != key:
             pages = {url: replace(page, etag=None, changed=None) for url, page in pages.items()}
         errors = {origin: tuple(map(int, sketch)) for origin, sketch in held["errors"].items()}
         return Memory(pages, {str(a): str(b) for a, b in held["moved"].items()}, errors, bool(held["whole"]))
     except FileNotFoundError:
         return Memory()
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError):
         return Memory()
 
 
@@ -56,10 +56,16 @@ def save(folder: Path | None, key: str, memory: Memory) -> None:
     """Keep it for the next crawl. Raises ``SourceUnavailable`` if it cannot be written."""
     if folder is None:
         return
+    links = sorted({link for page in memory.pages.values() for link in page.links})
+    place = {link: number for number, link in enumerate(links)}
     held: Mapping[str, object] = {
+        "links": links,
         "key": key,
         "whole": memory.whole,
-        "pages": {url: astuple(page) for url, page in sorted(memory.pages.items())},
+        "pages": {
+            url: (*astuple(page)[:2], [place[link] for link in page.links], *astuple(page)[3:])
+            for url, page in sorted(memory.pages.items())
+        },
         "moved": dict(sorted(memory.moved.items())),
         "errors": dict(sorted(memory.errors.items())),
     }
@@ -79,7 +85,7 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _page(row: list[object]) -> Page:
+def _page(row: list[object], places: list[str]) -> Page:
     digest, size, links, canonical, listed, sketch, etag, changed = row
     if not isinstance(digest, str) or not isinstance(size, int) or not isinstance(links, list):
         raise TypeError("not a page")
@@ -88,7 +94,7 @@ def _page(row: list[object]) -> Page:
     return Page(
         digest,
         size,
-        tuple(map(str, links)),
+        tuple(str(places[number]) for number in links),
         None if canonical is None else str(canonical),
         bool(listed),
         tuple(map(int, sketch)),

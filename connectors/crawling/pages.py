@@ -3,6 +3,7 @@
 import hashlib
 import heapq
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -31,6 +32,8 @@ _DOCUMENTS = {
     word: word
     for word in "html csv tsv pdf docx xlsx pptx odt ods odp doc xls ppt msg rtf epub rst org tex".split()
 } | {"text": "txt", "markdown": "md", "mail": "eml"}
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _SKETCH = 64
 _ALIKE = 0.9
 
@@ -83,8 +86,20 @@ def read_page(reply: Reply, url: str, *, main: bool) -> tuple[Page, Content] | N
 
     ``url``: the page's own normalised address. ``main``: cut HTML down to its main content.
 
-    Raises ``UnreadableDocument``: ``too_large`` for HTML over 20 MB.
+    Raises ``UnreadableDocument``: ``too_large`` for HTML over 20 MB, ``damaged`` for what no parser takes.
     """
+    from lxml import etree
+
+    try:
+        return _read(reply, url, main=main)
+    except (etree.LxmlError, ValueError, TypeError, AssertionError, RecursionError) as error:
+        # The libraries raise whatever their authors never met: this page's trouble, told when it is fetched.
+        raise failure(
+            "damaged", f"{url.partition('?')[0]} cannot be taken apart ({type(error).__name__})"
+        ) from error
+
+
+def _read(reply: Reply, url: str, *, main: bool) -> tuple[Page, Content] | None:
     media_type = reply.headers.get("content-type", "")
     kind = _kind(reply, url, media_type)
     if kind not in _DOCUMENTS:
@@ -166,10 +181,21 @@ def _root(body: bytes, media_type: str) -> "HtmlElement | None":
     try:
         text = decode(body, declared=declared[1] if declared else "", says_itself=True)
         parser = html.HTMLParser(remove_comments=True, remove_pis=True, no_network=True)
-        return html.document_fromstring(_DECLARATION.sub("", text), parser=parser)
+        return html.document_fromstring(_fit(_DECLARATION.sub("", text)), parser=parser)
     except (etree.ParserError, ValueError, UnreadableDocument):
         # No text, or no element in it: what the parser says of it is told when the item is read.
         return None
+
+
+def _fit(text: str) -> str:
+    """Return a page without the characters that lxml reads from references, and then takes from nobody."""
+
+    def kept(reference: re.Match[str]) -> str:
+        digits = (reference[1] or reference[2]).lstrip("0") or "0"
+        number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else 0
+        return reference[0] if number <= 0x10FFFF and not _UNFIT.match(chr(number)) else ""
+
+    return _REFERENCE.sub(kept, _UNFIT.sub("", text))
 
 
 def _links(root: "HtmlElement", url: str) -> tuple[str, ...]:
@@ -178,7 +204,8 @@ def _links(root: "HtmlElement", url: str) -> tuple[str, ...]:
     for anchor in root.iter("a"):
         if "nofollow" not in (anchor.get("rel") or "").lower().split() and anchor.get("href") is not None:
             found.add(normalised(anchor.get("href"), base))
-    return tuple(sorted(link for link in found if link is not None and link != url))
+    # Most pages of a site share their menu: each address is held once.
+    return tuple(sys.intern(link) for link in sorted(found - {None, url}, key=str) if link is not None)
 
 
 def _base(root: "HtmlElement", url: str) -> str:

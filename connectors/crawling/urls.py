@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -102,14 +102,22 @@ def with_query(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which pages belong to a source: those of its hosts whose path, or path and query, is chosen."""
+    """Which pages belong to a source: those of its hosts whose path, or path and query, is chosen.
 
-    hosts: frozenset[str]
+    ``schemes``: host -> the one scheme by which it is asked.
+    """
+
+    schemes: Mapping[str, str]
     choice: Choice
+
+    def own(self, url: str) -> str:
+        """Return an address with the scheme of its host: http and https of one host are one page."""
+        scheme, colon, rest = url.partition(":")
+        return self.schemes.get(host_of(url), scheme) + colon + rest
 
     def on_site(self, url: str) -> bool:
         """Say whether the page is on one of the hosts."""
-        return host_of(url) in self.hosts
+        return host_of(url) in self.schemes
 
     def holds(self, url: str) -> bool:
         """Say whether the page belongs to the source."""

@@ -7,7 +7,7 @@ from connectors.crawling.memory import Memory
 from connectors.crawling.pages import Content, Page, read_page
 from connectors.crawling.site import Site
 from connectors.crawling.spool import Spool
-from connectors.crawling.urls import normalised
+from connectors.crawling.urls import Scope, normalised
 from connectors.errors import (
     AccessDenied,
     AddressRefused,
@@ -52,8 +52,9 @@ class Visitor:
     ``main``: whether HTML is cut down to its main content.
     """
 
-    def __init__(self, site: Site, *, main: bool, max_bytes: int) -> None:
+    def __init__(self, site: Site, scope: Scope, *, main: bool, max_bytes: int) -> None:
         self._site = site
+        self._scope = scope
         self._main = main
         self._max_bytes = max_bytes
 
@@ -91,7 +92,7 @@ class Visitor:
         except Unanswered as error:
             raise UnreadableDocument(str(error), reason="unreachable", hint=error.hint) from error
         found = None
-        if reply.status in _READ and normalised(reply.url) == url:
+        if reply.status in _READ and self._final(reply) == url:
             found = read_page(reply, url, main=self._main)
         elif (trouble := _trouble(reply, url)) is not None:
             raise UnreadableDocument(str(trouble.error), reason=trouble.reason, hint=trouble.error.hint)
@@ -103,13 +104,13 @@ class Visitor:
         place = memory.moved.get(url, url)
         known = memory.pages.get(place)
         reply = self._site.get(url, _validators(known), max_bytes=self._max_bytes)
-        if reply.status == 304 and (known is None or normalised(reply.url) != place):
+        if reply.status == 304 and (known is None or self._final(reply) != place):
             # The validators were those of another page: what it now leads to is not unchanged, but unread.
             reply = self._site.get(url, max_bytes=self._max_bytes)
         elif reply.status == 304:
             return Visit(url, place, known, status=304)
-        final = normalised(reply.url) or url
-        if final != url and not self._site.allows(final):
+        final = self._final(reply)
+        if final != url and not (self._scope.on_site(final) and self._site.allows(final)):
             return Visit(url, final)
         found = read_page(reply, final, main=self._main) if reply.status in _READ else None
         if found is None:
@@ -117,6 +118,9 @@ class Visitor:
         if spool is not None:
             spool.keep(final, found[1])
         return Visit(url, final, found[0], status=reply.status)
+
+    def _final(self, reply: Reply) -> str:
+        return self._scope.own(normalised(reply.url) or reply.url)
 
 
 def _validators(known: Page | None) -> Mapping[str, str]:

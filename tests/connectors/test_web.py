@@ -12,6 +12,7 @@ from site_server import Doc, SiteServer, doc, handbook, packed, page, redirect, 
 
 from connectors.crawling.canonical import standing_for
 from connectors.crawling.crawl import Reach
+from connectors.crawling.pages import read_page
 from connectors.crawling.urls import normalised
 from connectors.errors import (
     AccessDenied,
@@ -23,7 +24,7 @@ from connectors.errors import (
 )
 from connectors.globs import globs
 from connectors.items import Item
-from connectors.outbound import Limits, Outbound
+from connectors.outbound import Limits, Outbound, Reply
 from connectors.parsing import parse
 from connectors.retrying import Patience
 from connectors.testing import ConnectorContract
@@ -231,6 +232,19 @@ def test_a_token_goes_to_the_sites_own_origin_alone(crawler, site):
         assert all(headers["authorization"] == "Bearer sesame" for _, headers in site.seen)
         assert other.seen
         assert not any("authorization" in headers for _, headers in other.seen)
+
+
+def test_http_and_https_of_one_host_are_one_page(crawler, site):
+    site.pages["/"] = doc("Start", "<p>x</p>", links=[f"https://127.0.0.1:{site.port}/travel"])
+    assert paths(site, crawler(site))[:2] == ["/", "/files/rates.csv"]
+    assert site.statuses["/travel"] == [200]
+
+
+def test_a_redirect_to_another_host_asks_nothing_more_of_it(crawler, site):
+    with SiteServer({"/x": doc("Elsewhere", "<p>Another site.</p>")}) as other:
+        site.pages["/travel"] = redirect(f"{other.url}/x")
+        assert "/travel" not in paths(site, crawler(site))
+        assert set(other.statuses) == {"/x"}
 
 
 # -- canonical addresses and redirects ---------------------------------------------------------------
@@ -691,6 +705,41 @@ def test_the_one_spelling_is_its_own_and_can_be_asked_for(tail):
         assert url.isascii()
         assert normalised(url) == url
         assert target(url).url == url
+
+
+# -- pages as they come ------------------------------------------------------------------------------
+
+PIECES = """
+<html> <head> <body> <main> </main> <article> <div> </div> <p> </p> <h1> </h1> <table> <tr> <td>
+<ul> <li> <a href=x> <a href="//["> </a> <base href="http://[/"> <link rel=canonical href=/c> <meta
+name=robots content=x> <!-- c --> <?pi x?> <title> </title> <style> </style> <script> </script>
+<svg> <nav> </nav> <aside> <template> &#0; &#1; &#xD800; &nbsp; \x00 \x0b word words other text,
+and. <p lang="&#2;" class="&#3;"> <![CDATA[ ]]> <?xml version="1.0"?> <html lang="&#1;"> é \ufffe
+<header> <form> <button> <hidden> <p hidden> <frameset> <noscript>
+""".split()
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map(" ".join), st.booleans())
+def test_any_html_gives_a_page(text, main):
+    url = "http://example.com/a"
+    found = read_page(
+        Reply(url, 200, {"content-type": "text/html; charset=utf-8"}, text.encode()), url, main=main
+    )
+    assert found is not None
+    again, content = read_page(
+        Reply(url, 200, {"content-type": "text/html; charset=utf-8"}, text.encode()), url, main=main
+    )
+    assert (again, content) == found
+    parse(content.raw(url))
+
+
+@given(
+    st.binary(max_size=200), st.sampled_from(["text/html", "", "text/html; charset=nonsense", "text/plain"])
+)
+def test_any_bytes_give_a_page_or_none(data, media_type):
+    read_page(
+        Reply("http://x.example/", 200, {"content-type": media_type}, data), "http://x.example/", main=True
+    )
 
 
 # -- faults ------------------------------------------------------------------------------------------

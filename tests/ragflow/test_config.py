@@ -16,6 +16,11 @@ from ragflow.sections import Settings
 from ragflow.yaml_text import YamlProblem, read
 
 GOOD = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [everyone]}\n"
+WEB = """\
+version: 1
+sources:
+  site: {type: web, start: ["https://handbook.example.com/"], readers: [everyone]}
+"""
 PINNED = """\
 version: 1
 sources:
@@ -30,6 +35,25 @@ sources:
     parser: kreuzberg
     description: Policies and benefits
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
+  site:
+    type: web
+    start: ["https://handbook.example.com/"]
+    sitemap: https://handbook.example.com/sitemap.xml
+    hosts: [docs.example.com]
+    include: ["**/*"]
+    exclude: []
+    depth: 3
+    max_pages: 1000
+    main_content: true
+    robots: true
+    rate: 2
+    parallel: 2
+    timeout: 30
+    max_bytes: 100000000
+    header: Authorization
+    token_env: HANDBOOK_TOKEN
+    readers: [everyone]
+    readers_by: [{glob: "hr/**", readers: [group:hr]}]
 outbound: {allow: []}
 identity:
   principals: {mia: [user:mia, group:support]}
@@ -82,7 +106,10 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
     assert pinned.sources["hr"].max_bytes == bare.sources["hr"].max_bytes
-    assert list(pinned.sources) == ["hr", "sets"]
+    assert list(pinned.sources) == ["hr", "sets", "site"]
+    site, least = pinned.sources["site"], load(write(WEB), environ={}).sources["site"]
+    for key in type(site).model_fields.keys() - {"sitemap", "hosts", "token_env", "readers_by"}:
+        assert getattr(site, key) == getattr(least, key)
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
