@@ -120,7 +120,7 @@ def _rules(readers_by: Sequence[ReadersBy]) -> tuple[ReadersRule, ...]:
 
 def outbound(
     config: Config, *, rate: float = 0.0, timeout: float = 30.0, max_bytes: int = MAX_BYTES
-) -> Outbound:
+) -> "Outbound":
     """Return what makes the requests of one source, under the rules of ``outbound``."""
     from connectors.outbound import Limits, Outbound
 
