@@ -53,15 +53,15 @@ class Crawl:
     reach: Reach
     memory: Memory
     spool: Spool
-    _starts: frozenset[str] = frozenset()
-    _fronts: set[str] = field(default_factory=set)
-    _pages: dict[str, Page] = field(default_factory=dict)
-    _moved: dict[str, str] = field(default_factory=dict)
-    _troubles: dict[str, Trouble] = field(default_factory=dict)
-    _hiding: list[str] = field(default_factory=list)
-    _seen: set[str] = field(default_factory=set)
-    _errors: dict[str, ErrorPage] = field(default_factory=dict)
-    _silent: int = 0
+    _starts: frozenset[str] = field(init=False, default=frozenset())
+    _fronts: set[str] = field(init=False, default_factory=set)
+    _pages: dict[str, Page] = field(init=False, default_factory=dict)
+    _moved: dict[str, str] = field(init=False, default_factory=dict)
+    _troubles: dict[str, Trouble] = field(init=False, default_factory=dict)
+    _hiding: list[str] = field(init=False, default_factory=list)
+    _seen: set[str] = field(init=False, default_factory=set)
+    _errors: dict[str, ErrorPage] = field(init=False, default_factory=dict)
+    _silent: int = field(init=False, default=0)
 
     def run(self, starts: Collection[str], listed: Iterable[str]) -> Found:
         """Crawl from the start pages and from those that a sitemap lists.

@@ -16,21 +16,11 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _REVISION = 1
-_AROUND = frozenset("nav aside footer dialog".split())
+# A note in the text is an `aside` too, an article's last line a `footer`: within content, links decide.
+_ALWAYS, _IF_LINKS = frozenset({"nav", "dialog"}), frozenset({"aside", "footer"})
 _ROLES = frozenset("navigation banner contentinfo complementary search dialog alertdialog menu".split())
 _CONSENT = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
-_NEVER = (
-    "script",
-    "style",
-    "noscript",
-    "template",
-    "iframe",
-    "object",
-    "svg",
-    "form//button",
-    "input",
-    "select",
-)
+_NEVER = (*"script style noscript template iframe object svg input select".split(), "form//button")
 _KEPT_ATTRIBUTES = frozenset(
     "aria-hidden bgcolor class color colspan dir face hidden id lang rowspan size start style type".split()
 )
@@ -109,12 +99,7 @@ def _declared(body: "HtmlElement") -> "HtmlElement | None":
         least, content = 0.5, copy.deepcopy(articles[0])
     else:
         return None
-    # A note in the text is an `aside` too: only those that mostly link elsewhere go.
-    _drop(
-        element
-        for element in _around(content)
-        if element.tag == "nav" or element.get("role") in _ROLES or _links(element) > _words(element) / 2
-    )
+    _drop(_around(content))
     kept = _words(content)
     return content if kept and kept >= least * _words(_bare(body)) else None
 
@@ -133,7 +118,8 @@ def _stripped(body: "HtmlElement") -> "HtmlElement":
 def _bare(body: "HtmlElement") -> "HtmlElement":
     """Return a body without its navigation, headers, footers and cookie notices."""
     bare = copy.deepcopy(body)
-    _drop([*_around(bare), *bare.xpath(".//header[.//nav]"), *_notices(bare), *_menus(bare)])
+    ends = bare.xpath(".//footer[not(ancestor::article)] | .//header[.//nav]")
+    _drop([*_around(bare), *ends, *_notices(bare), *_menus(bare)])
     return bare
 
 
@@ -145,10 +131,13 @@ def _drop(elements: "Iterable[HtmlElement]") -> None:
 
 
 def _around(root: "HtmlElement") -> "list[HtmlElement]":
+    """Return what a page declares to be around its content."""
     return [
         element
         for element in root.iterdescendants()
-        if element.tag in _AROUND or (element.get("role") or "").lower() in _ROLES
+        if element.tag in _ALWAYS
+        or (element.get("role") or "").lower() in _ROLES
+        or (element.tag in _IF_LINKS and _links(element) > _words(element) / 2)
     ]
 
 
