@@ -12,22 +12,37 @@ ReadersRule = tuple[re.Pattern[str], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which items are wanted: those that a pattern of ``include`` matches and none of ``exclude``."""
+class Selection:
+    """Which items of a source are wanted, and who reads them.
 
+    Wanted are those that a pattern of ``include`` matches and none of ``exclude``; without ``include``, none.
+    """
+
+    readers: tuple[str, ...]
     include: tuple[re.Pattern[str], ...]
     exclude: tuple[re.Pattern[str], ...]
+    rules: tuple[ReadersRule, ...] = ()
 
     def wants(self, item_id: str) -> bool:
-        """Say whether an item is wanted; without ``include``, none is."""
+        """Say whether an item is wanted."""
         return any(one.fullmatch(item_id) for one in self.include) and not any(
             one.fullmatch(item_id) for one in self.exclude
         )
 
+    def readers_of(self, item_id: str) -> tuple[str, ...]:
+        """Return who reads an item."""
+        return readers_of(item_id, self.rules, self.readers)
 
-def chosen(include: Sequence[str], exclude: Sequence[str]) -> Choice:
-    """Return the choice that two lists of globs make. Raises ``SourceMisconfigured``."""
-    return Choice(globs(include), globs(exclude))
+
+def selection(
+    readers: Sequence[str],
+    *,
+    include: Sequence[str] = ("**/*",),
+    exclude: Sequence[str] = ("**/~$*",),
+    readers_by: Sequence[ReadersRule] = (),
+) -> Selection:
+    """Return the selection that these globs make. Raises ``SourceMisconfigured``."""
+    return Selection(tuple(readers), globs(include), globs(exclude), tuple(readers_by))
 
 
 def readers_of(item_id: str, rules: Sequence[ReadersRule], otherwise: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from connectors.crawling.spool import Spool
 from connectors.crawling.urls import Scope, host_of, normalised, origin_of, pages, path_of, with_query
 from connectors.crawling.visits import Visitor
 from connectors.errors import SourceMisconfigured, UnreadableDocument
-from connectors.globs import ReadersRule, chosen
+from connectors.globs import ReadersRule, globs
 from connectors.items import Item, Raw
 from connectors.outbound import Outbound
 
@@ -86,7 +86,7 @@ class Web:
         scheme = own[0].partition(":")[0]
         more = pages([f"{scheme}://{host}/" for host in web.hosts], "hosts")
         schemes = {host_of(url): url.partition(":")[0] for url in reversed((*own, *more))}
-        self._scope = Scope(schemes, chosen(web.include, web.exclude))
+        self._scope = Scope(schemes, globs(web.include), globs(web.exclude))
         self._starts = tuple(dict.fromkeys(map(self._scope.own, starts)))
         self._site = Site(
             outbound,

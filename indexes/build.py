@@ -22,6 +22,7 @@ from indexes.analysis import ANALYSER
 from indexes.chunks import CHUNKER, Chunk, Mode, chunk_document, embedded_text
 from indexes.embedding import Embedder, Vectors
 from indexes.generations import (
+    SOURCE,
     VERSION,
     Generations,
     Manifest,
@@ -79,13 +80,16 @@ def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
     query = (
         sa.select(d.version, d.id, d.acl, d.source).where(~d.dead, d.version.is_not(None)).order_by(d.version)
     )
+    names: dict[str, int] = {}
     with store.read() as connection:
-        rows = connection.execute(query).all()
-    sources = tuple(sorted({row.source for row in rows}))
-    number = {name: index for index, name in enumerate(sources)}
-    alive = np.array([(row[0], row[1], row[2], number[row[3]]) for row in rows], dtype=np.int64).reshape(
-        -1, 4
-    )
+        rows = (
+            (version, document, acl, names.setdefault(source, len(names)))
+            for version, document, acl, source in connection.execute(query)
+        )
+        alive: NDArray[np.int64] = np.fromiter(rows, dtype=np.dtype((np.int64, 4)))
+    sources = tuple(sorted(names))
+    places = np.array([sources.index(name) for name in names], dtype=np.int64)
+    alive[:, SOURCE] = places[alive[:, SOURCE]]
     return Target(sources, alive, state_digest((embedder_key, chunking.key, ANALYSER), sources, alive))
 
 

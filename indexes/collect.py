@@ -1,6 +1,7 @@
 """Collection: store rows that no kept generation, no living document and no retained run reaches."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -84,3 +85,61 @@ def sweep_unreferenced(connection: sa.Connection) -> None:
         connection.execute(table.delete().where(table.c.revision.not_in(sa.select(texts.c.revision))))
     connection.execute(layouts.delete().where(layouts.c.digest.not_in(sa.select(v.layout))))
     connection.execute(schema.documents.delete().where(d.dead & d.id.not_in(sa.select(v.document_id))))
+
+
+def erase_dead(store: Store, cited: Collection[tuple[str, str]]) -> int:
+    """Erase the chunks, vectors and texts of deleted documents that a kept generation still lists.
+
+    Nobody is shown them, in any generation, so nothing needs them but evidence: ``cited`` texts stay. Gives
+    how many versions had something left.
+    """
+    d, v = schema.documents.c, schema.versions.c
+    query = sa.select(v.id, d.name, v.revision, v.layout).join(schema.documents, d.id == v.document_id)
+    wanted = set(cited)
+    with store.read() as connection:
+        rows = connection.execute(query.where(d.dead)).all()
+    if not rows:
+        return 0
+    spare = {(row.revision, row.layout) for row in rows if (row.name, row.revision) in wanted}
+    with store.write() as connection:
+        erased = _erase_chunks(connection, [row.id for row in rows])
+        for table, column, kept in (
+            (schema.texts, v.revision, {revision for revision, _ in spare}),
+            (schema.layouts, v.layout, {layout for _, layout in spare}),
+        ):
+            keys = {getattr(row, column.name) for row in rows} - kept
+            erased += _erase_contents(connection, table, column, sorted(keys))
+    return erased
+
+
+def _erase_chunks(connection: sa.Connection, versions: Sequence[int]) -> int:
+    """Remove the chunks of these versions, and the vectors that only they had."""
+    c, e = schema.chunks.c, schema.embeddings.c
+    erased = 0
+    for batch in batches(versions):
+        keys = connection.scalars(sa.select(c.embedding).where(c.version.in_(batch)).distinct()).all()
+        erased += connection.execute(schema.chunks.delete().where(c.version.in_(batch))).rowcount
+        for some in batches(keys):
+            used = sa.select(c.embedding).where(c.embedding.in_(some))
+            connection.execute(schema.embeddings.delete().where(e.key.in_(some), e.key.not_in(used)))
+    return erased
+
+
+def _erase_contents(
+    connection: sa.Connection, table: sa.Table, column: sa.Column[Any], keys: Sequence[str]
+) -> int:
+    """Remove texts or layouts that no living document has, with what was found in them."""
+    d, v = schema.documents.c, schema.versions.c
+    [key] = table.primary_key.columns
+    erased = 0
+    for batch in batches(keys):
+        living = (
+            sa.select(column).join(schema.documents, d.id == v.document_id).where(~d.dead, column.in_(batch))
+        )
+        gone = (key.in_(batch)) & key.not_in(living)
+        erased += connection.execute(table.delete().where(gone)).rowcount
+        if table is schema.texts:
+            for found in (schema.flags, schema.scans):
+                revision = found.c.revision
+                connection.execute(found.delete().where(revision.in_(batch), revision.not_in(living)))
+    return erased

@@ -6,20 +6,23 @@ transaction, so that every open process sees it at its next search.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from connectors.documents import Anchor, Document, Parsed
+from connectors.documents import Anchor, Document, Parsed, Unreadable
 from connectors.items import Item
-from indexes import schema
+from indexes import failures, schema
 from indexes.store import Store, batches, pack, read_epoch
+
+UNSETTLED = ""
+"""The fingerprint of an item that could not be had last time. No source gives it, so it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownItem:
-    """What the store knows of an item. ``unreadable``: nothing could be read of it last time."""
+    """What the store knows of an item. ``unreadable``: nothing of it can be read, then or now."""
 
     id: int
     item: str
@@ -40,10 +43,18 @@ class Fetched:
     parsed: Parsed
 
 
-def known_items(store: Store, source: str) -> dict[str, KnownItem]:
-    """Give what the store holds of a source, by item id."""
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A document that was made dead. Its id is never given to another one."""
+
+    id: int
+    name: str
+
+
+def known_items(store: Store, source: str) -> Iterator[KnownItem]:
+    """Give what the store holds of a source, one by one, in any order."""
     i, d = schema.items.c, schema.documents.c
-    readable = sa.select(d.item_id).where(~d.dead, d.version.is_not(None))
+    readable = sa.select(d.item_id).where(~d.dead, d.version.is_not(None), d.source == source)
     query = (
         sa.select(
             i.id,
@@ -51,32 +62,52 @@ def known_items(store: Store, source: str) -> dict[str, KnownItem]:
             i.fingerprint,
             i.raw_digest,
             i.parsed_by,
+            i.acl,
             schema.acls.c.readers,
             i.id.not_in(readable).label("bare"),
         )
         .join(schema.acls, schema.acls.c.id == i.acl)
         .where(i.source == source)
     )
+    decoded: dict[int, tuple[str, ...]] = {}
     with store.read() as connection:
-        rows = connection.execute(query).all()
-    return {
-        row.item: KnownItem(
-            id=row.id,
-            item=row.item,
-            fingerprint=row.fingerprint,
-            raw_digest=row.raw_digest,
-            parsed_by=row.parsed_by,
-            readers=tuple(json.loads(row.readers)),
-            unreadable=bool(row.bare),
-        )
-        for row in rows
-    }
+        for number, item, fingerprint, digest, parsed_by, acl, packed, bare in connection.execute(query):
+            if acl not in decoded:
+                decoded[acl] = tuple(json.loads(packed))
+            yield KnownItem(number, item, fingerprint, digest, parsed_by, decoded[acl], bool(bare))
 
 
 def known_sources(store: Store) -> set[str]:
     """Give the names of the sources that the store holds items of."""
     with store.read() as connection:
         return set(connection.scalars(sa.select(schema.items.c.source).distinct()))
+
+
+def item_ids(store: Store, source: str) -> list[str]:
+    """Give the ids of the items that the store holds of a source."""
+    with store.read() as connection:
+        where = schema.items.c.source == source
+        return list(connection.scalars(sa.select(schema.items.c.item).where(where)))
+
+
+def narrow(store: Store, source: str, admits: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    """Take from every item of a source the readers that ``admits`` leaves out, at once."""
+    i, d, a = schema.items, schema.documents, schema.acls.c
+    used = sa.select(i.c.acl).where(i.c.source == source).distinct()
+    with store.write() as connection:
+        rows = connection.execute(sa.select(a.id, a.readers).where(a.id.in_(used))).all()
+        narrowed = False
+        for number, packed in rows:
+            readers = tuple(json.loads(packed))
+            admitted = admits(readers)
+            if admitted == readers:
+                continue
+            narrowed, acl = True, _acl(connection, admitted)
+            of_items = d.c.item_id.in_(sa.select(i.c.id).where(i.c.source == source, i.c.acl == number))
+            connection.execute(d.update().where(of_items).values(acl=acl))
+            connection.execute(i.update().where(i.c.source == source, i.c.acl == number).values(acl=acl))
+        if narrowed:
+            _raise_epoch(connection)
 
 
 def set_readers(store: Store, source: str, readers: Mapping[str, tuple[str, ...]]) -> None:
@@ -98,20 +129,24 @@ def set_readers(store: Store, source: str, readers: Mapping[str, tuple[str, ...]
         _raise_epoch(connection)
 
 
-def bury(store: Store, source: str, items: Collection[str]) -> list[str]:
-    """Delete items: their documents are dead at once and for ever. Gives the documents' names."""
-    gone: list[str] = []
+def bury(store: Store, source: str, items: Collection[str]) -> list[Buried]:
+    """Delete items: their documents are dead at once and for ever. Gives those documents."""
+    gone: list[Buried] = []
     if not items:
         return gone
+    d = schema.documents
     with store.write() as connection:
         for batch in batches(sorted(items)):
             where = (schema.items.c.source == source) & schema.items.c.item.in_(batch)
             ids = list(connection.scalars(sa.select(schema.items.c.id).where(where)))
             for some in batches(ids):
-                alive = schema.documents.c.item_id.in_(some) & ~schema.documents.c.dead
-                gone.extend(connection.scalars(sa.select(schema.documents.c.name).where(alive)))
-                connection.execute(schema.documents.update().where(alive).values(dead=True, version=None))
+                alive = d.c.item_id.in_(some) & ~d.c.dead
+                found = connection.execute(sa.select(d.c.id, d.c.name).where(alive))
+                gone.extend(Buried(row.id, row.name) for row in found)
+                connection.execute(d.update().where(alive).values(dead=True, version=None))
             connection.execute(schema.items.delete().where(where))
+            for item in failures.noted(connection, source).intersection(batch):
+                failures.clear(connection, source, item)
         _raise_epoch(connection)
     return gone
 
@@ -128,29 +163,50 @@ def bury_document(store: Store, name: str) -> list[int]:
             connection.execute(
                 schema.documents.update().where(d.id.in_(batch)).values(dead=True, version=None)
             )
-        item_name = schema.items.c.source + "/" + schema.items.c.item
-        connection.execute(schema.items.delete().where(item_name == name))
+        source, _, item = name.partition("/")
+        where = (schema.items.c.source == source) & (schema.items.c.item == item)
+        connection.execute(schema.items.delete().where(where))
+        failures.clear(connection, source, item)
         _raise_epoch(connection)
     return ids
 
 
-def same_bytes(store: Store, source: str, items: Iterable[Item]) -> None:
-    """Note the new fingerprints of items whose bytes turned out to be the same."""
-    with store.write() as connection:
-        for item in items:
-            where = (schema.items.c.source == source) & (schema.items.c.item == item.id)
-            connection.execute(schema.items.update().where(where).values(fingerprint=item.fingerprint))
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of items that need no parsing, to be noted together.
+
+    ``same``: their bytes turned out to be the same. ``kept``: they could not be had this time; what is
+    stored of them stays, and the next sync tries again.
+    """
+
+    same: Sequence[Item] = ()
+    kept: Sequence[Unreadable] = ()
 
 
-def store_items(store: Store, source: str, fetched: Sequence[Fetched]) -> None:
+def store_items(store: Store, source: str, fetched: Sequence[Fetched], seen: Seen) -> None:
     """Store what was fetched and parsed: items, documents, and versions where the content is new."""
+    now = failures.now()
     with store.write() as connection:
-        died = False
+        died, noted = False, failures.noted(connection, source)
         for one in fetched:
             item_id, acl = _upsert_item(connection, source, one)
             died |= _upsert_documents(connection, source, item_id, acl, one)
+            if one.parsed.unreadable or one.item.id in noted:
+                failures.settle(connection, source, one.item.id, one.parsed.unreadable, now)
+        for item in seen.same:
+            _mark(connection, source, item.id, item.fingerprint)
+            if item.id in noted:
+                failures.clear_passing(connection, source, item.id)
+        for failed in seen.kept:
+            _mark(connection, source, failed.item, UNSETTLED)
+            failures.note(connection, source, failed, now)
         if died:
             _raise_epoch(connection)
+
+
+def _mark(connection: sa.Connection, source: str, item: str, fingerprint: str) -> None:
+    where = (schema.items.c.source == source) & (schema.items.c.item == item)
+    connection.execute(schema.items.update().where(where).values(fingerprint=fingerprint))
 
 
 def _upsert_item(connection: sa.Connection, source: str, one: Fetched) -> tuple[int, int]:
@@ -229,6 +285,8 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     connection.execute(schema.texts.insert().prefix_with("OR IGNORE"), text)
     connection.execute(schema.layouts.insert().prefix_with("OR IGNORE"), layout)
     told = {"document_id": document_id, "modified": document.modified, "author": document.author}
+    told |= {"unseen": document.dropped or len(document.hidden) or None}
+    told |= {"hidden": json.dumps(document.hidden) if document.hidden else None}
     return _insert(connection, schema.versions, {**told, **content, **origin})
 
 
@@ -263,7 +321,10 @@ def problems(store: Store) -> list[str]:
         lost = sa.select(sa.func.count()).where(
             ~d.dead, d.version.is_not(None), d.version.not_in(sa.select(v.id))
         )
-        bare = sa.select(sa.func.count()).where(v.revision.not_in(sa.select(t.revision)))
+        living = sa.select(d.id).where(~d.dead)  # of deleted ones the text is erased before the version
+        bare = sa.select(sa.func.count()).where(
+            v.revision.not_in(sa.select(t.revision)), v.document_id.in_(living)
+        )
         for query, words in (
             (lost, "documents have lost their content"),
             (bare, "versions have lost their text"),

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,13 +26,16 @@ class OnnxEmbedder:
 
     Each text runs alone, unpadded, on one thread, so that its vector cannot depend on its company;
     several texts run at once, one on each usable core, over one shared session. Open one with
-    ``OnnxEmbedder.open``.
+    ``OnnxEmbedder.open``. The session is started by the first text: an index run that finds nothing
+    changed needs only the key.
     """
 
     def __init__(
-        self, session: "InferenceSession", tokenizer: "Tokenizer", architecture: Architecture, *, key: str
+        self, graph: str | bytes, tokenizer: "Tokenizer", architecture: Architecture, *, key: str
     ) -> None:
-        self._session = session
+        self._graph = graph
+        self._starting = Lock()
+        self._started: InferenceSession | None = None
         self._tokenizer = tokenizer
         self._architecture = architecture
         self._key = key
@@ -68,7 +72,7 @@ class OnnxEmbedder:
         name = f"{precision}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
         graph = graphs.keep(cache, name, lambda: build(model, architecture, precision))
         source = str(graph) if graph else build(model, architecture, precision).SerializeToString()
-        return cls(_start(source), _read_tokenizer(tokens), architecture, key=f"onnx-{name}")
+        return cls(source, _read_tokenizer(tokens), architecture, key=f"onnx-{name}")
 
     @property
     def key(self) -> str:
@@ -100,6 +104,13 @@ class OnnxEmbedder:
         offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
 
+    def _session(self) -> "InferenceSession":
+        with self._starting:
+            if self._started is None:
+                self._started = _start(self._graph)
+                self._graph = b""  # one that is kept nowhere is as large as the weights
+            return self._started
+
     def _embed_one(self, text: str) -> Vectors:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         encoding.truncate(self.max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False))
@@ -109,7 +120,7 @@ class OnnxEmbedder:
             "attention_mask": np.ones_like(ids),
             "token_type_ids": np.zeros_like(ids),
         }
-        vectors: Vectors = self._session.run(["embedding"], feeds)[0]
+        vectors: Vectors = self._session().run(["embedding"], feeds)[0]
         row: Vectors = vectors[0]
         return row
 

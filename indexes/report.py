@@ -38,6 +38,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What is told while a sync goes on: how far it is, and the plan before anything of it is done."""
+
+    progress: Callable[[Progress], None] = lambda _: None
+    planned: Callable[["SyncPlan"], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
 class GateDecision:
     """Whether a new generation may become live, and why. ``report`` is a plain object, kept with it."""
 
@@ -55,7 +63,8 @@ class SyncOptions:
     """How to sync. ``cited``: (document, revision) pairs that stay as evidence.
 
     ``gate`` None: what is built is promoted. ``settings``: the configuration as a plain object, kept in
-    the manifest for people and for whoever opens the generation again.
+    the manifest for people and for whoever opens the generation again. ``only``: for each source the items
+    to read again, changed or not; then no other item is read, and nothing is deleted.
     """
 
     run: str
@@ -69,11 +78,15 @@ class SyncOptions:
     cited: Collection[tuple[str, str]] = ()
     gate: Gate | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    only: Mapping[str, Collection[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """What a sync did, or with ``dry_run`` would do, to one source; counts are of items."""
+    """What a sync did, or is to do, to one source; counts are of items.
+
+    ``unreadable`` counts documents, members too: those that cannot be read, or could not be had last time.
+    """
 
     status: Status
     added: int = 0
@@ -89,12 +102,29 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """What a sync is to do to each source, and how many seconds that may take.
+
+    Sources that are not configured any more are there too: all of theirs is deleted.
+    """
+
+    sources: Mapping[str, SourceReport]
+    seconds: Mapping[str, float]
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds that all of it may take."""
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """What a sync did. ``reason`` says why nothing was promoted, where that needs saying.
 
     ``generation``, ``documents`` and ``chunks`` are of the live one. ``gate`` is what a gate found, with
     ``candidate`` the generation that it was asked about; None where it was not asked. ``flagged``: what
-    the documents of these sources hold that reads like orders to a program.
+    the documents of these sources hold that reads like orders to a program. ``proven_deleted``: documents
+    that this sync deleted, each proven to be gone (see ``indexes.proof``).
     """
 
     sources: Mapping[str, SourceReport]
@@ -107,3 +137,5 @@ class SyncReport:
     candidate: str | None = None
     gate: Mapping[str, Any] | None = None
     flagged: tuple[Flagged, ...] = ()
+    proven_deleted: int = 0
+    plan: SyncPlan = field(default_factory=lambda: SyncPlan({}, {}))

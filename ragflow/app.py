@@ -30,9 +30,11 @@ from ragflow.runs import RunStore
 from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
-    from indexes.report import Progress
+    from indexes.report import Progress, SyncPlan, Watch
     from ragflow.doctor import Check
     from ragflow.evaluation import Evaluation
+    from ragflow.failing import Failing
+    from ragflow.indexing import Wanted
     from ragflow.reports import EstimateReport, IndexReport
     from ragflow.routing.explaining import RouteReport
 
@@ -100,20 +102,29 @@ class App:
         gate: bool = False,
         wait: float = 0.0,
         progress: "Callable[[Progress], None]" = lambda _: None,
+        planned: "Callable[[SyncPlan], None]" = lambda _: None,
     ) -> "IndexReport":
         """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
+
+        ``planned`` is told what is to be done before any of it is.
 
         Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
         raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation becomes live
         only when the rules of ``gates`` agree; else it is held, and the ``exit_code`` is 8 or 9.
         """
         # What only indexing needs is imported there: a cold `ask` is over before it would be loaded.
+        from indexes.report import Watch
         from ragflow import indexing
 
         judge = upkeep.gating(self.config, self.asker(), self._embedder, progress) if gate else None
-        work = indexing.Work(self.config, self._generations, self._embedder, self._runs, self._new_run)
         wanted = indexing.Wanted(self.config.choose(sources), dry_run, full, allow_deletes, judge)
-        return indexing.run(work, wanted, lambda: self._writing(wait=wait), progress)
+        return self._indexed(wanted, wait, Watch(progress, planned))
+
+    def _indexed(self, wanted: "Wanted", wait: float, watch: "Watch") -> "IndexReport":
+        from ragflow import indexing
+
+        work = indexing.Work(self.config, self._generations, self._embedder, self._runs, self._new_run)
+        return indexing.run(work, wanted, lambda: self._writing(wait=wait), watch)
 
     @map_errors()
     def find(
@@ -248,6 +259,12 @@ class App:
         from ragflow.health import examine
 
         return examine(self.workspace, fix=fix)
+
+    def failing(self) -> "Failing":
+        """Give what lists what could not be read, and reads it again."""
+        from ragflow.failing import Failing
+
+        return Failing(self.config, store=self._store, index=self._index, run=self._indexed)
 
     def evaluation(self) -> "Evaluation":
         """Give what evaluates this workspace."""

@@ -52,7 +52,7 @@ def _place(details: ErrorDetails) -> Place:
     """Return where the mistake is in the file's own terms."""
     place = tuple(details["loc"])
     # pydantic adds the chosen kind of source to the path, and "[key]" for a key itself.
-    if place[:1] == ("sources",) and len(place) > 3 and place[2] in SOURCE_TYPES:
+    if place[:1] == ("sources",) and len(place) > 2 and place[2] in SOURCE_TYPES:
         place = place[:2] + place[3:]
     return tuple(step for step in place if step != "[key]")
 
@@ -142,9 +142,9 @@ def _nearest(wrong: str, known: Sequence[str]) -> list[str]:
 
 def _known_keys(place: Place, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys that the section at ``place`` may have."""
-    if place[:1] == ("sources",):
-        return tuple(SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
     model: type[BaseModel] = Settings
+    if place[:1] == ("sources",):
+        model, place = SOURCE_TYPES[data["sources"][place[1]]["type"]], place[2:]
     named = False
     for step in place:
         if named or isinstance(step, int):

@@ -1,14 +1,15 @@
-"""``index``: the sources that were asked for, brought up to date, and a record of it."""
+"""``index`` and ``sources retry``: what was asked for, brought up to date, and a record of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from indexes.embedding import Embedder
+from indexes.failures import failures, items_of
 from indexes.generations import Generations
-from indexes.report import Gate, Progress
+from indexes.report import Gate, Watch
 from indexes.store import Store
 from indexes.sync import Sync
 from ragflow import sources as sources_of
@@ -21,13 +22,18 @@ from ragflow.runs import RunStore
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be indexed, and how; the fields are the flags of the command. ``judge``: of ``--gate``."""
+    """What is to be indexed, and how; the fields are the flags of the command. ``judge``: of ``--gate``.
+
+    ``again``: the documents that failed and are to be read again; empty means all that failed, and None that
+    this is a common index run.
+    """
 
     sources: tuple[str, ...]
-    dry_run: bool
-    full: bool
-    allow_deletes: bool
-    judge: Callable[[Store], Gate] | None
+    dry_run: bool = False
+    full: bool = False
+    allow_deletes: bool = False
+    judge: Callable[[Store], Gate] | None = None
+    again: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ def run(
     work: Work,
     wanted: Wanted,
     writing: Callable[[], AbstractContextManager[Store]],
-    progress: Callable[[Progress], None],
+    watch: Watch,
 ) -> IndexReport:
     """Sync, or say what that would do. ``writing`` holds the write lock and gives the store."""
     config, name = work.config, new_id("r")
@@ -61,18 +67,28 @@ def run(
             allow_deletes=wanted.allow_deletes,
             gate=wanted.judge(store) if wanted.judge else None,
             settings=upkeep.settings_of(config),
+            only=None if wanted.again is None else _again(store, wanted.sources, wanted.again),
         )
         parsers = partial(sources_of.parsers, config)
-        sync = Sync(store, work.generations, work.embedder, parsers, options, progress=progress)
-        specs = [sources_of.spec(config, source) for source in wanted.sources]
+        sync = Sync(store, work.generations, work.embedder, parsers, options, watch)
+        names = [name for name in wanted.sources if options.only is None or name in options.only]
+        specs = [sources_of.spec(config, name) for name in names]
         done = sync.run(specs, configured=tuple(config.sources))
-        estimate = round(sync.estimate(done), 1) if wanted.dry_run else None
+        estimate = round(done.plan.total_seconds, 1) if wanted.dry_run else None
     spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
     report = IndexReport(None if wanted.dry_run else name, wanted.dry_run, done, spent, estimate)
     if not wanted.dry_run:
         blank = work.blank("index", created, done.generation)
         about = {"sources": list(wanted.sources)}
+        if wanted.again is not None:
+            about["again"] = list(wanted.again)
         work.runs.add(
             replace(blank, run=name, exit_code=report.exit_code, input=about, output=report.to_json())
         )
     return report
+
+
+def _again(store: Store, sources: Collection[str], documents: Collection[str]) -> dict[str, set[str]]:
+    """Give by source the items to read again: of these documents, or of all that failed."""
+    found = failures(store, sources)
+    return items_of(store, (one for one in found if not documents or one.document in documents))

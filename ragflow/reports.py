@@ -74,6 +74,7 @@ class IndexReport:
                 for one in self.sync.flagged[:_MOST_FLAGGED]
             ],
             "flagged_documents": len({one.document for one in self.sync.flagged}),
+            "proven_deleted": self.sync.proven_deleted,
             "documents": self.sync.documents,
             "chunks": self.sync.chunks,
             "estimate_s": self.estimate_s,

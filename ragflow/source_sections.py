@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ragflow.rest_section import RestKeys
 from ragflow.section import Reader, Section, Text
 
 MAX_BYTES = 100_000_000
@@ -23,6 +24,11 @@ class Common(Section):
     description: str = ""
     examples: tuple[Text, ...] = ()
 
+    @property
+    def own_readers(self) -> bool:
+        """Whether the source tells its items' readers itself; ``readers`` then read all of it besides."""
+        return False
+
 
 class ReadersBy(Section):
     """Who reads the items whose id ``glob`` matches; the first that matches wins over ``readers``."""
@@ -31,8 +37,22 @@ class ReadersBy(Section):
     readers: tuple[Reader, ...]
 
 
+class Storage(Section):
+    """How to reach an S3 bucket. The three ``_env`` name environment variables that hold the credentials."""
+
+    endpoint: Text | None = None
+    region: Text = "us-east-1"
+    key_env: Text | None = None
+    secret_env: Text | None = None
+    token_env: Text | None = None
+    anonymous: bool = False
+
+
 class FilesSource(Common):
-    """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``."""
+    """A folder, a file or an fsspec URL. ``max_bytes`` per file; ``exclude`` wins over ``include``.
+
+    ``storage`` is for s3 alone. ``parallel``: how many files are read at once.
+    """
 
     type: Literal["files"]
     path: Text
@@ -41,6 +61,27 @@ class FilesSource(Common):
     max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
     readers_by: tuple[ReadersBy, ...] = ()
     parser: Literal["kreuzberg"] = "kreuzberg"
+    storage: Storage = Storage()
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
+
+
+class GitSource(Common):
+    """Files that a repository tracks at ``ref``: a local path, https, ssh or file.
+
+    ``link``: an address with ``{commit}``, ``{path}`` and ``{line}``. ``token_env``: the variable that holds
+    an https remote's token, or USER:TOKEN.
+    """
+
+    type: Literal["git"]
+    path: Text
+    ref: Text = "HEAD"
+    include: tuple[Text, ...] = ("**/*",)
+    exclude: tuple[Text, ...] = ("**/~$*",)
+    max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
+    link: Text | None = None
+    token_env: Text | None = None
+    readers_by: tuple[ReadersBy, ...] = ()
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
 
 
 class BeirSource(Common):
@@ -76,6 +117,23 @@ class WebSource(Common):
     readers_by: tuple[ReadersBy, ...] = ()
 
 
-Source = Annotated[FilesSource | BeirSource | WebSource, Field(discriminator="type")]
-SOURCE_TYPES: Mapping[str, type[Common]] = {"files": FilesSource, "beir": BeirSource, "web": WebSource}
+class RestSource(RestKeys, Common):
+    """A paged JSON API, described."""
+
+    type: Literal["rest"]
+
+    @property
+    def own_readers(self) -> bool:
+        """Whether the API tells who reads its items."""
+        return self.access is not None
+
+
+Source = Annotated[FilesSource | GitSource | BeirSource | RestSource | WebSource, Field(discriminator="type")]
+SOURCE_TYPES: Mapping[str, type[Common]] = {
+    "files": FilesSource,
+    "git": GitSource,
+    "rest": RestSource,
+    "web": WebSource,
+    "beir": BeirSource,
+}
 """The classes of ``Source`` by their ``type``."""

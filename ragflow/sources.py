@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import SourceMisconfigured
-from connectors.globs import ReadersRule, globs
+from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
 from connectors.parsing.pool import ParserPool
@@ -14,25 +14,38 @@ from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.section import Section
-from ragflow.source_sections import MAX_BYTES, BeirSource, FilesSource, ReadersBy, WebSource
+from ragflow.source_sections import (
+    MAX_BYTES,
+    BeirSource,
+    FilesSource,
+    GitSource,
+    ReadersBy,
+    RestSource,
+    WebSource,
+)
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
 
 
 def spec(config: Config, name: str) -> SourceSpec:
-    """Return a source with its connector; nobody outside its readers may read anything of it."""
+    """Return a source with its connector; nobody outside its readers may read anything of it.
+
+    Where the source tells its items' readers itself, those decide.
+    """
     source = config.sources[name]
     ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
-    return SourceSpec(name, source.type, _connector(config, name), ceiling, getattr(source, "parallel", 1))
+    fetchers: int = getattr(source, "parallel", 1)
+    connector = _connector(config, name)
+    return SourceSpec(name, source.type, connector, None if source.own_readers else ceiling, fetchers)
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
     """Return how to sync; ``cited`` are (document, revision) pairs that runs keep as evidence."""
-    c, i, ocr = config.chunk, config.index, config.parse.ocr
+    c, i, reading = config.chunk, config.index, (config.parse.ocr, config.parse.hidden_text)
     return SyncOptions(
         run=run,
-        keys=ParseKeys(parsing_key(ocr), retry_key(ocr)),
+        keys=ParseKeys(parsing_key(*reading), retry_key(*reading)),
         chunking=Chunking(c.mode, c.tokens, c.overlap),
         brake=Brake(i.brake.share, i.brake.documents),
         keep_generations=i.keep_generations,
@@ -43,7 +56,7 @@ def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> 
 def parsers(config: Config) -> ParserPool:
     """Return the pool of parsing processes with the configured limits."""
     p = config.parse
-    return ParserPool(timeout=p.timeout, memory_mb=p.memory_mb, ocr=p.ocr)
+    return ParserPool(timeout=p.timeout, memory_mb=p.memory_mb, ocr=p.ocr, hidden=p.hidden_text)
 
 
 def _connector(config: Config, name: str) -> Connector:
@@ -53,15 +66,62 @@ def _connector(config: Config, name: str) -> Connector:
 
 
 def _files(config: Config, _: str, source: FilesSource) -> Connector:
+    from connectors.places import protocol_of
+
+    path = config.resolve(source.path)
+    if protocol_of(path)[0] != "file":
+        return _remote_files(config, source)
     from connectors.files import Files
 
     return Files(
-        config.resolve(source.path),
+        path,
         readers=source.readers,
         include=source.include,
         exclude=source.exclude,
         readers_by=_rules(source.readers_by),
         max_bytes=source.max_bytes,
+    )
+
+
+def _remote_files(config: Config, source: FilesSource) -> Connector:
+    from connectors.remote_files import RemoteFiles, remote_place
+    from connectors.s3_bucket import S3Access
+
+    s = source.storage
+    access = S3Access(
+        endpoint=s.endpoint,
+        region=s.region,
+        key=config.secret(s.key_env) if s.key_env else None,
+        secret=config.secret(s.secret_env) if s.secret_env else None,
+        token=config.secret(s.token_env) if s.token_env else None,
+        anonymous=s.anonymous,
+    )
+    place = remote_place(source.path, access, outbound(config))
+    return RemoteFiles(place, _selection(source), max_bytes=source.max_bytes)
+
+
+def _git(config: Config, name: str, source: GitSource) -> Connector:
+    from connectors.git import Git, Wanted
+    from connectors.git_remote import Remote, is_remote
+
+    wanted = Wanted(_selection(source), source.ref, source.link, source.max_bytes)
+    kept = state(config, name)
+    if not is_remote(source.path):
+        return Git(Path(config.resolve(source.path)), wanted, state=kept)
+    token = config.secret(source.token_env) if source.token_env else None
+    if source.token_env and token is None:
+        raise SourceMisconfigured(
+            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
+        )
+    return Git(Remote(source.path, outbound(config), token), wanted, state=kept)
+
+
+def _selection(source: FilesSource | GitSource) -> Selection:
+    return selection(
+        source.readers,
+        include=source.include,
+        exclude=source.exclude,
+        readers_by=_rules(source.readers_by),
     )
 
 
@@ -106,10 +166,27 @@ def _web_credentials(config: Config, source: WebSource) -> dict[str, str]:
     return {source.header: f"Bearer {token}" if bearer else token}
 
 
+def _rest(config: Config, name: str, source: RestSource) -> Connector:
+    from connectors.rest import Rest
+    from connectors.rest_client import RestClient
+    from ragflow.rest_making import api, auth
+
+    client = RestClient(
+        source.url,
+        auth=auth(source),
+        headers=source.headers,
+        outbound=outbound(config, rate=source.rate, timeout=source.timeout, max_bytes=source.max_bytes),
+        secret=config.secret,
+    )
+    return Rest(api(source), client, readers=source.readers, state=state(config, name))
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
+    GitSource: _git,
     BeirSource: _beir,
+    RestSource: _rest,
     WebSource: _web,
 }
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
 from connectors.errors import SourceMisconfigured
-from connectors.globs import Choice
 from connectors.targets import target
 
 # What an address may hold as it is, beside letters, digits and ``-._~`` (RFC 3986).
@@ -108,7 +107,8 @@ class Scope:
     """
 
     schemes: Mapping[str, str]
-    choice: Choice
+    include: tuple[re.Pattern[str], ...]
+    exclude: tuple[re.Pattern[str], ...]
 
     def own(self, url: str) -> str:
         """Return an address with the scheme of its host: http and https of one host are one page."""
@@ -124,8 +124,8 @@ class Scope:
         forms = {path_of(url), with_query(url)}
         return (
             self.on_site(url)
-            and any(glob.fullmatch(form) for glob in self.choice.include for form in forms)
-            and not any(glob.fullmatch(form) for glob in self.choice.exclude for form in forms)
+            and any(glob.fullmatch(form) for glob in self.include for form in forms)
+            and not any(glob.fullmatch(form) for glob in self.exclude for form in forms)
         )
 
     def worth_asking(self, url: str) -> bool:

@@ -1,15 +1,20 @@
 """``index``: bring the index up to date with its sources, with progress."""
 
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ragflow.cli.frame import Frame, emit, say, warn
 from ragflow.cli.options import Json
+from ragflow.cli.plans import planned
 from ragflow.cli.progress import reporting
 from ragflow.cli.tables import indexed, table
 from ragflow.terminal import escape, one_line
+
+if TYPE_CHECKING:
+    from indexes.report import SyncPlan
 
 _SHOWN_EXCLUDED = 5
 
@@ -40,6 +45,7 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
 ) -> None:
     """Read what changed in the sources and make it searchable.
 
+    All sources are listed first, and what is to be done is shown on stderr before it is done.
     Interrupted at any moment, it goes on where it stopped the next time. With --gate the new index becomes
     live only if it answers the questions of gates no worse than the live one; else it is held, with exit
     code 8 (worse) or 9 (cannot tell). Deletions and lost access hold at once all the same.
@@ -54,15 +60,31 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
             gate=gate,
             wait=wait,
             progress=progress,
+            planned=_nothing if as_json or dry_run else _foretell,
         )
     if as_json:
         emit(report.to_json())
     else:
+        if dry_run:
+            say("Nothing was changed; an index run would do this:")
+            for line in planned(report.sync.plan):
+                say(line)
         for line in (*indexed(report.to_json()), *gated(report.to_json())):
             say(line)
     if report.sync.gate is not None and report.sync.promoted and report.sync.gate["status"] == "inconclusive":
         warn(report.sync.reason or "")
     raise typer.Exit(report.exit_code)
+
+
+def _foretell(plan: "SyncPlan") -> None:
+    """Show the plan on stderr, where progress is shown too."""
+    for line in planned(plan):
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _nothing(_: "SyncPlan") -> None:
+    return
 
 
 def gated(report: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ragflow.cli import asking, documents, evaluating, indexing, records, routing, setting_up
+from ragflow.cli import asking, documents, evaluating, failing, indexing, records, routing, setting_up
 from ragflow.cli.frame import Frame, broken_pipe
 
 
@@ -43,6 +43,7 @@ def build() -> Any:
     asking.add(program)
     routing.add(program)
     documents.add(program)
+    failing.add()
     records.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)

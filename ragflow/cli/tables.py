@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from indexes.query import HIDDEN
 from ragflow.terminal import escape, one_line
 
 Json = Mapping[str, Any]
@@ -30,8 +31,19 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[st
 
 def indexed(report: Json) -> Iterator[str]:
     """Give the lines of an index run: counts of each source, what could not be read, what is live."""
-    if report["dry_run"]:
-        yield "Nothing was changed; an index run would do this:"
+    if not report["dry_run"]:
+        yield from _sources(report)
+    yield from _unreadable(report["unreadable"])
+    yield from _flagged(report.get("flagged", []), report.get("flagged_documents", 0))
+    if report.get("proven_deleted"):
+        count = report["proven_deleted"]
+        yield ""
+        yield f"{count:,} deleted {'document is' if count == 1 else 'documents are'} proven to be gone"
+    yield ""
+    yield from _live(report)
+
+
+def _sources(report: Json) -> Iterator[str]:
     rows = [[name, *(counts[key] for key in _COUNTS)] for name, counts in report["sources"].items()]
     yield from table(["source", *("access" if key == "access_changed" else key for key in _COUNTS)], rows)
     for name, counts in report["sources"].items():
@@ -40,10 +52,6 @@ def indexed(report: Json) -> Iterator[str]:
             yield f"{escape(name)} {escape(counts['status'])}{because}"
             if counts["hint"]:
                 yield f"  hint: {escape(counts['hint'])}"
-    yield from _unreadable(report["unreadable"])
-    yield from _flagged(report.get("flagged", []), report.get("flagged_documents", 0))
-    yield ""
-    yield from _live(report)
 
 
 def _unreadable(entries: Sequence[Json]) -> Iterator[str]:
@@ -66,7 +74,11 @@ def _flagged(entries: Sequence[Json], documents: int) -> Iterator[str]:
     names = list(dict.fromkeys(entry["document"] for entry in entries))[:_SHOWN_FLAGGED]
     hold = "1 document holds" if documents == 1 else f"{documents:,} documents hold"
     yield ""
-    yield f"{hold} text that reads like orders to a program; it is treated as data:"
+    if any(entry["family"].startswith(HIDDEN) for entry in entries):
+        yield f"{hold} text that a person would not see, or that reads like"
+        yield "orders to a program; it is left out, or treated as data:"
+    else:
+        yield f"{hold} text that reads like orders to a program; it is treated as data:"
     for name in names:
         families = ", ".join(f"{one['count']} {one['family']}" for one in entries if one["document"] == name)
         yield f"  {escape(name)}: {escape(families)}"
@@ -80,18 +92,19 @@ def _live(report: Json) -> Iterator[str]:
     if report["dry_run"]:
         seconds = report.get("estimate_s")
         if seconds is not None:
-            yield f"It would take {'about ' + _duration(seconds) if seconds >= 1 else 'less than a second'}."
+            yield f"It would take {'about ' + duration(seconds) if seconds >= 1 else 'less than a second'}."
     elif report["promoted"]:
-        yield f"{escape(report['generation'])} is live: {size} ({_duration(seconds)})"
+        yield f"{escape(report['generation'])} is live: {size} ({duration(seconds)})"
     elif report["reason"]:
         yield f"No new generation was promoted: {escape(report['reason'])}"
     elif report["generation"]:
-        yield f"{escape(report['generation'])} stays live: {size} ({_duration(seconds)})"
+        yield f"{escape(report['generation'])} stays live: {size} ({duration(seconds)})"
     else:
         yield "Nothing is indexed."
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds in words."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -2,7 +2,7 @@ import pytest
 
 from connectors.errors import SourceMisconfigured
 from connectors.files import Files
-from connectors.globs import chosen, globs, readers_of
+from connectors.globs import globs, readers_of, selection
 
 
 def rules(*pairs):
@@ -26,9 +26,9 @@ def test_a_rule_without_readers_hides_what_it_matches():
 
 
 def test_exclude_wins_and_without_include_nothing_is_wanted():
-    assert chosen(["**/*"], ["**/b.*"]).wants("a/a.txt")
-    assert not chosen(["**/*"], ["**/b.*"]).wants("a/B.txt")
-    assert not chosen([], []).wants("a.txt")
+    assert selection([], include=["**/*"], exclude=["**/b.*"]).wants("a/a.txt")
+    assert not selection([], include=["**/*"], exclude=["**/b.*"]).wants("a/B.txt")
+    assert not selection([], include=[]).wants("a.txt")
 
 
 def test_files_have_the_readers_of_their_rule(tmp_path):

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from indexes.sync import Progress
+from indexes.report import Progress
 from ragflow import errors, identity
 from ragflow.cli import main, progress
 from ragflow.cli.answers import answered, found, place, proven
@@ -108,7 +108,9 @@ def test_help_fits_80_columns_and_no_sentence_is_cut():
     assert len(blocks) > len(COMMANDS)
     for line in "\n".join(blocks).splitlines():
         assert len(line) <= 80
-        assert not line.endswith("...") or "[ARGS]..." in line or "[SOURCE]..." in line
+        assert not line.endswith("...") or any(
+            f"[{one}]..." in line for one in ("ARGS", "SOURCE", "DOCUMENT")
+        )
 
 
 def test_help_imports_nothing_heavy():

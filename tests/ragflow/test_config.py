@@ -33,7 +33,10 @@ sources:
     readers: [group:hr]
     readers_by: [{glob: "public/**", readers: [everyone]}]
     parser: kreuzberg
+    storage: {endpoint: null, region: us-east-1, key_env: null, secret_env: null, token_env: null, anonymous: false}
+    parallel: 4
     description: Policies and benefits
+  code: {type: git, path: code, ref: HEAD, include: ["**/*"], exclude: ["**/~$*"], max_bytes: 100000000, link: null, token_env: null, readers_by: [], parallel: 4}
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
   site:
     type: web
@@ -59,7 +62,7 @@ identity:
   principals: {mia: [user:mia, group:support]}
   impersonate: [mia]
   auditors: []
-parse: {timeout: 60, memory_mb: 1024, ocr: auto}
+parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
 search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
@@ -105,8 +108,9 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
         assert getattr(pinned, section) == getattr(bare, section)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
-    assert pinned.sources["hr"].max_bytes == bare.sources["hr"].max_bytes
-    assert list(pinned.sources) == ["hr", "sets", "site"]
+    for key in ("max_bytes", "parser", "storage", "parallel"):
+        assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
+    assert list(pinned.sources) == ["hr", "code", "sets", "site"]
     site, least = pinned.sources["site"], load(write(WEB), environ={}).sources["site"]
     for key in type(site).model_fields.keys() - {"sitemap", "hosts", "token_env", "readers_by"}:
         assert getattr(site, key) == getattr(least, key)
@@ -144,12 +148,20 @@ MISTAKES = [
         'ragflow.yaml:2: sources.hr.parser must be kreuzberg, not the text "unstructured"',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., token: x}\n",
-        'ragflow.yaml:2: unknown key "token" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser)',
+        "sources:\n  hr: {type: files, path: ., login: x}\n",
+        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage, parallel)',
     ),
     (
         "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
         'ragflow.yaml:5: sources.hr.readers_by.readers, entry 1, entry 1: "hr" is not a reader: write user:NAME, group:NAME or everyone',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: s3://a, storage: {key: AKIA}}\n",
+        'ragflow.yaml:2: unknown key "key" in sources.hr.storage (nearest: "key_env")',
+    ),
+    (
+        "sources:\n  hr: {type: git, path: ., readers_by: [{glob: a, readers: [], x: y}]}\n",
+        'ragflow.yaml:2: unknown key "x" in sources.hr.readers_by, entry 1 (known: glob, readers)',
     ),
     (
         "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a}]\n",
@@ -158,10 +170,6 @@ MISTAKES = [
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
         'ragflow.yaml:2: unknown key "include" in sources.s (known: readers, description, examples, type, path)',
-    ),
-    (
-        f"{GOOD}parse: {{hidden_text: drop}}\n",
-        'ragflow.yaml:4: unknown key "hidden_text" in parse (known: timeout, memory_mb, ocr)',
     ),
     (
         f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
@@ -186,7 +194,7 @@ MISTAKES = [
     ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
     ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
-    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files or beir'),
+    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files, git or beir'),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
         'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',

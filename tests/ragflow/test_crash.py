@@ -27,7 +27,7 @@ index: {keep_generations: 1}
 QUESTION = "How many days of annual leave does an employee get?"
 Clone = Callable[[Path, Path], Path]
 STATES = (
-    "begun restricted access buried fetched scanned stored embedded segment compacted manifest"
+    "begun restricted planned access buried fetched stored scanned embedded segment compacted manifest"
     " promoted collected done"
 ).split()
 

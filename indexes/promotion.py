@@ -1,0 +1,129 @@
+"""Store -> live generation: build what differs, ask the gate, promote, collect what nothing needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from indexes import schema
+from indexes.build import Builder, Origin, Target, target
+from indexes.collect import collect
+from indexes.embedding import Embedder
+from indexes.errors import StorageError
+from indexes.generations import Generations, Manifest
+from indexes.report import GateDecision, Progress, SyncOptions
+from indexes.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The generation that was built or found waiting, and what became of it."""
+
+    manifest: Manifest | None = None
+    reason: str | None = None
+    decision: GateDecision | None = None
+
+    @property
+    def promoted(self) -> bool:
+        """Whether it is live now."""
+        return self.manifest is not None and (self.decision is None or self.decision.promote)
+
+
+class Promotion:
+    """Brings what the store holds into the live generation. ``step`` as in ``Builder``."""
+
+    def __init__(
+        self,
+        store: Store,
+        generations: Generations,
+        options: SyncOptions,
+        *,
+        step: Callable[[str], None],
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._store = store
+        self._generations = generations
+        self._options = options
+        self._step = step
+        self._progress = progress
+
+    def live(self) -> Manifest | None:
+        """Give the live generation, None when there is none. Raises ``StoreDamaged``."""
+        try:
+            live = self._generations.live()
+            return None if live is None else self._generations.manifest(live)
+        except StorageError:
+            if not self._options.full:
+                raise
+            return None  # --full builds anew, whatever became of the live one
+
+    def run(self, embedder: Embedder) -> Built:
+        """Build, ask the gate, promote. Nothing when the live generation already holds all of it."""
+        goal = target(self._store, embedder.key, self._options.chunking)
+        live = self.live()
+        if not self._options.full and live is not None:
+            if live.state == goal.state:
+                return Built()
+            if goal.state == self._rolled_back():
+                return Built(reason="rolled_back")
+        manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
+        decision = None if self._options.gate is None else self._options.gate(manifest, live)
+        if decision is not None:
+            report = {**decision.report, "held": not decision.promote, "reason": decision.reason}
+            manifest = self._generations.record(manifest, report)
+            self._step("gated")
+        if decision is None or decision.promote:
+            self._generations.promote(manifest.id)
+            self._step("promoted")
+        return Built(manifest, decision.reason if decision else None, decision)
+
+    def collect(self, built: Manifest) -> None:
+        """Remove what is not needed any more; of those that a gate held, only the newest is."""
+        for one in self._generations.held():
+            if one != built.id:
+                self._generations.remove(one)
+        collect(
+            self._store,
+            self._generations,
+            keep=self._options.keep_generations,
+            cited=self._options.cited,
+            spare=built.id,
+        )
+
+    def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> Manifest:
+        builder = Builder(
+            self._store,
+            self._generations,
+            embedder,
+            self._options.chunking,
+            step=self._step,
+            progress=lambda done, total: self._progress(Progress("embed", None, done, total)),
+        )
+        return builder.build(goal, live, full=self._options.full, origin=self._origin())
+
+    def _origin(self) -> Origin:
+        return Origin(self._options.keys.read, self._options.settings)
+
+    def _waiting(self, goal: Target, live: Manifest | None) -> Manifest | None:
+        """Give the generation that is this goal, built before and held by a gate or left by a kill.
+
+        Only one that is newer than the live one counts, so that the order of generations stays that of
+        their promotions, and none that a process holds, since the gate's report is written into it.
+        """
+        if self._options.full:
+            return None
+        oldest = 0 if live is None else live.number
+        for one in reversed(self._generations.kept()):
+            found = self._generations.manifest(one)
+            same = found.state == goal.state and Origin(found.parsing, found.settings) == self._origin()
+            if found.number > oldest and same and self._generations.idle(one):
+                try:
+                    self._generations.verify(found)
+                except StorageError:
+                    continue  # damaged: build it anew
+                return found
+        return None
+
+    def _rolled_back(self) -> str | None:
+        with self._store.read() as connection:
+            return connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "rolled_back"))
