@@ -68,6 +68,14 @@ def _public(address: Address) -> bool:
     return address in _UNICAST and address.is_global and not any(address in one for one in _CLOSED_6)
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine itself, by its name alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _inner(address: Address) -> IPv4Address | None:
     """Return the IPv4 address that an IPv6 one carries: mapped, translated (NAT64), 6to4, Teredo, ISATAP."""
     if isinstance(address, IPv4Address):

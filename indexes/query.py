@@ -1,7 +1,7 @@
 """The values that go into and come out of a search."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from connectors.documents import Anchor
@@ -64,6 +64,7 @@ class Hit:
 
     ``anchors`` and ``flags`` are those that overlap the chunk; ``unseen`` are all spans of the document that
     a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    ``language`` is the one whose rules its words were analysed by: "en" too where there are none for its own.
     """
 
     rank: int
@@ -82,13 +83,16 @@ class Hit:
     scores: Scores
     flags: tuple[Flag, ...] = ()
     unseen: tuple[tuple[int, int], ...] = ()
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Hits, best first, with the generation that gave them.
 
-    ``idf`` maps each analysed term of the question to its BM25 idf over the readable rows alone.
+    ``idf`` maps each analysed term of the question to its BM25 idf over the readable rows alone. It is
+    analysed as ``language``: that of the readable rows, or where they are of several (``idfs`` holds the
+    same for each of them) the question's own if it is among them, else that of the most rows.
     ``rows`` is how many chunks were readable at all, ``sources`` the names of the sources they are of.
     """
 
@@ -97,6 +101,12 @@ class Found:
     idf: Mapping[str, float]
     rows: int
     sources: tuple[str, ...] = ()
+    language: str = "en"
+    idfs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def idf_of(self, hit: Hit) -> Mapping[str, float]:
+        """Return the idf of the question's terms as they stand in this hit's language."""
+        return self.idfs.get(hit.language, self.idf)
 
 
 class Index(Protocol):

@@ -32,7 +32,10 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content of one document, as the store knows it. ``name`` is the document."""
+    """One content of one document, as the store knows it. ``name`` is the document.
+
+    ``language``: ISO 639-1, ``schema.UNDECIDED`` where it cannot be told, None where nobody looked yet.
+    """
 
     id: int
     document_id: int
@@ -45,6 +48,7 @@ class Version:
     parser: str
     raw_digest: str
     author: str | None
+    language: str | None
     hidden: str | None
 
     @property
@@ -245,7 +249,7 @@ class Store:
         return self._scanned
 
 
-_LATER = ("author", "hidden")
+_LATER = ("author", "language", "hidden")
 
 
 def _versions(*, told: bool) -> sa.Select[Any]:

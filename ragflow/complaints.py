@@ -84,7 +84,8 @@ def _words(details: ErrorDetails, place: Place, data: Mapping[str, Any]) -> str:
         case "missing":
             words = f'"{place[-1]}" is missing{f" in {parent}" if parent else ": name at least one source"}'
         case "union_tag_not_found" if isinstance(value, dict):
-            words = f'"type" is missing in {name}: files or beir'
+            *most, last = SOURCE_TYPES
+            words = f'"type" is missing in {name}: {", ".join(most)} or {last}'
         case "union_tag_invalid":
             known = near(str(context["tag"]), tuple(SOURCE_TYPES))
             words = f'unknown type "{context["tag"]}" in {name}{known}'

@@ -81,6 +81,7 @@ class Library:
             "characters": len(self._index().text(version.revision)),
             "modified": version.modified,
             "author": version.author,
+            "language": None if version.language == schema.UNDECIDED else version.language,
             "link": version.link,
             "parser": version.parser,
             "readers": sorted(self._access_of(version.name) & readers),

@@ -19,6 +19,7 @@ from ragflow.source_sections import (
     BeirSource,
     FilesSource,
     GitSource,
+    MailSource,
     ReadersBy,
     RestSource,
     WebSource,
@@ -181,12 +182,30 @@ def _rest(config: Config, name: str, source: RestSource) -> Connector:
     return Rest(api(source), client, readers=source.readers, state=state(config, name))
 
 
+def _mail(config: Config, name: str, source: MailSource) -> Connector:
+    from connectors.mail.imap import Imap
+    from connectors.mail.maildir import Maildir
+    from connectors.mail.mbox import Mbox
+    from connectors.mail.source import Mail, Rules
+    from connectors.mail.wire import Server
+
+    rules = Rules(source.readers, source.participants, source.max_bytes)
+    if source.imap is None:
+        path = Path(config.resolve(source.path or ""))
+        return Mail(Maildir(path), rules) if path.is_dir() else Mail(Mbox(path), rules)
+    i = source.imap
+    password = config.secret(i.password_env)
+    server = Server(i.host, i.user, password, i.password_env, i.port or 0, i.tls, i.timeout)
+    return Mail(Imap(server, i.folders, state=state(config, name), max_bytes=source.max_bytes), rules)
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
     GitSource: _git,
     BeirSource: _beir,
     RestSource: _rest,
+    MailSource: _mail,
     WebSource: _web,
 }
 

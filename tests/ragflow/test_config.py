@@ -38,6 +38,13 @@ sources:
     description: Policies and benefits
   code: {type: git, path: code, ref: HEAD, include: ["**/*"], exclude: ["**/~$*"], max_bytes: 100000000, link: null, token_env: null, readers_by: [], parallel: 4}
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
+  post:
+    type: mail
+    imap: {host: mail.example.org, port: 993, tls: implicit, user: mia, password_env: MAIL_PASSWORD, folders: [INBOX], timeout: 30}
+    participants: false
+    parallel: 4
+    max_bytes: 100000000
+  archive: {type: mail, path: old.mbox, participants: true}
   site:
     type: web
     start: ["https://handbook.example.com/"]
@@ -110,7 +117,15 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
     for key in ("max_bytes", "parser", "storage", "parallel"):
         assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
-    assert list(pinned.sources) == ["hr", "code", "sets", "site"]
+    mail = "sources:\n  post: {type: mail, imap: {host: mail.example.org, user: mia, password_env: MAIL_PASSWORD}}\n"
+    post = load(write(mail), environ={}).sources["post"].imap
+    assert pinned.sources["post"].imap.model_copy(update={"port": None}) == post
+    assert pinned.sources["post"].own_readers is False
+    assert pinned.sources["archive"].own_readers is True
+    for key in ("participants", "parallel", "max_bytes"):
+        bare_mail = load(write("sources:\n  post: {type: mail, path: x}\n"), environ={}).sources["post"]
+        assert getattr(pinned.sources["post"], key) == getattr(bare_mail, key)
+    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "site"]
     site, least = pinned.sources["site"], load(write(WEB), environ={}).sources["site"]
     for key in type(site).model_fields.keys() - {"sitemap", "hosts", "token_env", "readers_by"}:
         assert getattr(site, key) == getattr(least, key)
@@ -130,6 +145,34 @@ def test_gates_have_the_pinned_defaults(write):
 
 
 MISTAKES = [
+    (
+        "sources:\n  post: {type: mail}\n",
+        "ragflow.yaml:2: sources.post: name the mail by path or by imap, one of them",
+    ),
+    (
+        "sources:\n  a: {type: files, path: .}\n  post:\n    type: mail\n    path: x\n"
+        "    imap: {host: h, user: u, password_env: P}\n",
+        "ragflow.yaml:3: sources.post: name the mail by path or by imap, one of them",
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap:\n      host: 10.0.0.1\n      user: u\n      password_env: P\n"
+        "      tls: none\n",
+        "ragflow.yaml:4: sources.post.imap: tls: none would send the password to 10.0.0.1 in clear: write implicit or"
+        " starttls",
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap:\n      hst: h\n      user: u\n      password_env: P\n",
+        'ragflow.yaml:5: unknown key "hst" in sources.post.imap (nearest: "host")',
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap: {host: h, user: u, password_env: P, folders: [], tls: ssl}\n",
+        'ragflow.yaml:4: sources.post.imap.tls must be implicit, starttls or none, not the text "ssl"\n'
+        "ragflow.yaml:4: sources.post.imap.folders is empty: name at least one entry",
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap: {host: h, user: u}\n",
+        'ragflow.yaml:4: "password_env" is missing in sources.post.imap',
+    ),
     (
         "sources:\n  hr:\n    type: files\n    pth: docs\n",
         'ragflow.yaml:4: unknown key "pth" in sources.hr (nearest: "path")',
@@ -194,7 +237,10 @@ MISTAKES = [
     ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
     ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
-    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files, git or beir'),
+    (
+        "sources:\n  hr: {path: .}\n",
+        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, rest, web or beir',
+    ),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
         'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',

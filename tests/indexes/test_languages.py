@@ -2,7 +2,7 @@
 
 import pytest
 
-from ragflow.routing.language import language
+from indexes.languages import language
 
 QUESTIONS = {
     "en": """How many days of leave do I get?
