@@ -8,6 +8,7 @@ ConnectorError
 |-- AccessDenied          the source refuses our credentials or rights
 |-- AddressRefused        we refuse to connect to that address
 |-- ExtraMissing          an optional part of the program is not installed
+|-- PluginFailed          a connector of others broke down or broke the laws of connectors
 `-- UnreadableDocument    this one item cannot be read: report it, go on with the rest
     `-- ResponseTooLarge  its bytes are over the limit
 """
@@ -47,6 +48,10 @@ class AddressRefused(ConnectorError):
 
 class ExtraMissing(ConnectorError):
     """An optional part of the program is not installed."""
+
+
+class PluginFailed(ConnectorError):
+    """A connector that another distribution brings broke down, or broke a law of ``items.Connector``."""
 
 
 class UnreadableDocument(ConnectorError):

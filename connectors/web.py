@@ -114,7 +114,8 @@ class Web:
         for url, page in found.pages.items():
             yield Item(url, page.digest, self._readers(url), page.size)
         for url, trouble in found.troubles.items():
-            yield Item(url, trouble.reason, self._readers(url))
+            # The site's word on who may read it is no: whatever is indexed of it is nobody's, at once.
+            yield Item(url, trouble.reason, () if trouble.reason == "denied" else self._readers(url))
 
     def fetch(self, item: Item) -> Raw:
         """Return a page's bytes: those that the listing read, else what the site gives now.

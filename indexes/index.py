@@ -17,6 +17,7 @@ from indexes.errors import ModelMismatch, NoGeneration
 from indexes.generations import Generations
 from indexes.languages import told
 from indexes.lexical import Words, readable_idf, readable_idfs
+from indexes.merging import Merging
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
 from indexes.segments import Slice
@@ -24,6 +25,7 @@ from indexes.store import Access, Store, Version
 from indexes.view import Readable, View
 
 _TEXTS = 64  # decoded texts and layouts kept in memory
+_SPARE = 10  # candidates behind the first k that are named, to stand in for merged ones
 _MASKS = 8
 _VERSIONS = 50_000
 
@@ -108,16 +110,22 @@ class EmbeddedIndex:
 
         Raises ``NoGeneration``, ``ModelMismatch`` (dense or hybrid only) or ``StoreDamaged``.
         """
-        ranked = self._rank(query)
-        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates]
-        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
-        self._texts.load([one.revision for one in versions], self._store.texts)
-        self._layouts.load([one.layout for one in versions], self._store.layouts)
-        self._flags.load([one.revision for one in versions], self._store.flags)
-        hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
+        most = self._deepest(query)
+        depth = query.k if query.merge == "none" else min(query.k + _SPARE, most)
+        while True:
+            ranked = self._rank(replace(query, k=depth))
+            merging = Merging(query.merge)
+            # What stands behind is read only where something was merged.
+            at, count = 0, min(query.k, len(ranked.candidates))
+            while at < count:
+                merging.add(self._hits(ranked, at, count), query.k)
+                at, count = count, min(count + query.k - len(merging), len(ranked.candidates))
+            if len(merging) >= query.k or len(ranked.candidates) < depth or depth >= most:
+                break
+            depth = min(4 * depth, most)
         readable, asked = ranked.readable, ranked.asked
         return Found(
-            hits,
+            merging.hits(),
             ranked.generation,
             asked.idf,
             readable.rows,
@@ -125,6 +133,11 @@ class EmbeddedIndex:
             asked.language,
             asked.idfs,
         )
+
+    def _deepest(self, query: Query) -> int:
+        """Return how deep a ranking may be without other scores than those of the first ``k``."""
+        legs = 2 if query.system == "hybrid" else 1
+        return query.k if query.merge == "none" else max(query.k, legs * self._ranking.candidates)
 
     def places(self, query: Query, *, texts: int = 10) -> tuple[list[Place], list[str]]:
         """Give what ``search`` finds, in its order: the first ``texts`` with text, of the rest the documents.
@@ -274,6 +287,15 @@ class EmbeddedIndex:
 
     def _read(self, place: Place) -> Place:
         return replace(place, text=self.text(place.revision)[place.start : place.end])
+
+    def _hits(self, ranked: "_Ranked", start: int, end: int) -> list[Hit]:
+        """Read the candidates from ``start`` to ``end``; each has its place as its rank."""
+        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates[start:end]]
+        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
+        self._texts.load([one.revision for one in versions], self._store.texts)
+        self._layouts.load([one.layout for one in versions], self._store.layouts)
+        self._flags.load([one.revision for one in versions], self._store.flags)
+        return [self._hit(number, part, one) for number, (part, one) in enumerate(found, start=start + 1)]
 
     def _hit(self, number: int, part: Slice, candidate: Candidate) -> Hit:
         rows, row = part.segment.rows, candidate.row

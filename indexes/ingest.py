@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from connectors.documents import Anchor, Document, Parsed, Unreadable
 from connectors.items import Item
 from indexes import failures, schema
-from indexes.store import Store, batches, pack, read_epoch
+from indexes.store import Store, batches, pack, parse_readers, read_epoch
 
 UNSETTLED = ""
 """The fingerprint of an item that could not be had last time. No source gives it, so it is tried again."""
@@ -66,14 +66,14 @@ def known_items(store: Store, source: str) -> Iterator[KnownItem]:
             schema.acls.c.readers,
             i.id.not_in(readable).label("bare"),
         )
-        .join(schema.acls, schema.acls.c.id == i.acl)
+        .outerjoin(schema.acls, schema.acls.c.id == i.acl)  # without one: nobody reads it, but it is known
         .where(i.source == source)
     )
     decoded: dict[int, tuple[str, ...]] = {}
     with store.read() as connection:
         for number, item, fingerprint, digest, parsed_by, acl, packed, bare in connection.execute(query):
             if acl not in decoded:
-                decoded[acl] = tuple(json.loads(packed))
+                decoded[acl] = parse_readers(packed)
             yield KnownItem(number, item, fingerprint, digest, parsed_by, decoded[acl], bool(bare))
 
 

@@ -7,17 +7,22 @@ from typing import Literal, Protocol
 from connectors.documents import Anchor
 
 System = Literal["hybrid", "lexical", "dense"]
+Merge = Literal["near", "equal", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them."""
+    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them.
+
+    ``merge``: which hits of different documents count as one, see ``indexes.merging``.
+    """
 
     text: str
     readers: frozenset[str]
     sources: tuple[str, ...] | None = None
     k: int = 10
     system: System = "hybrid"
+    merge: Merge = "near"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Hit:
     ``anchors`` and ``flags`` are those that overlap the chunk; ``unseen`` are all spans of the document that
     a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6.
     ``language`` is the one whose rules its words were analysed by: "en" too where there are none for its own.
+    ``also``: chunks of other documents that say the same and rank behind it, best first.
     """
 
     rank: int
@@ -84,6 +90,7 @@ class Hit:
     flags: tuple[Flag, ...] = ()
     unseen: tuple[tuple[int, int], ...] = ()
     language: str = "en"
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     connecting.AccessDenied: SourceFailed,
     connecting.AddressRefused: SourceFailed,
     connecting.ExtraMissing: ExtraMissing,
+    connecting.PluginFailed: SourceFailed,
     connecting.UnreadableDocument: SourceFailed,
     connecting.ResponseTooLarge: SourceFailed,
     storing.StorageError: OutsideCause,

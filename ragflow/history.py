@@ -7,14 +7,18 @@ from ragflow.config import Config
 from ragflow.errors import NotFound
 from ragflow.identity import Asker
 from ragflow.library import Library
-from ragflow.records import Run, blank, citations
+from ragflow.records import Run, blank, named
 from ragflow.runs import RunStore
+
+_OPERATORS = frozenset({"index", "forget"})
 
 
 class History:
     """Looks into the records. A run belongs to its actor; an auditor sees those of others.
 
-    One that cites what the asker may not read now is not there.
+    One that names what the asker may not read now is not there. Runs that brought the index up to date or
+    erased something tell of all documents: they are shown to their own actor, and to an auditor who may
+    stand in for others and so read everything.
     """
 
     def __init__(self, store: RunStore, library: Callable[[], Library]) -> None:
@@ -34,10 +38,13 @@ class History:
         return found
 
     def _may_see(self, run: Run, asker: Asker) -> bool:
-        if run.actor[0] != asker.actor and (asker.acting or not asker.auditor):
+        own = run.actor[0] == asker.actor
+        if not own and (asker.acting or not asker.auditor):
             return False
-        cited = {name for name, _ in citations(run)}
-        return not cited or self._library().may_read_all(cited, frozenset(asker.readers))
+        if run.kind in _OPERATORS:
+            return not asker.acting and (own or asker.impersonator)
+        documents = named(run)
+        return not documents or not self._library().hidden(documents, frozenset(asker.readers))
 
 
 def begun(config: Config, kind: str, *, asker: Asker, created: str, generation: str | None) -> Run:

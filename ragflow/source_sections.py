@@ -1,34 +1,20 @@
 """The sections of ``sources`` in ``ragflow.yaml``: one class for each type of source."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag
 
-from connectors.addresses import is_loopback
+from ragflow.mail_section import MailSource
 from ragflow.rest_section import RestKeys
-from ragflow.section import Reader, Section, Text
-
-MAX_BYTES = 100_000_000
+from ragflow.section import MAX_BYTES, Common, Reader, Section, Text
+from ragflow.sql_section import SqlSource
 
 
 class Outbound(Section):
     """What may be reached by http though it is not public: host names, addresses, networks."""
 
     allow: tuple[Text, ...] = ()
-
-
-class Common(Section):
-    """What every source has. ``readers``: who may read all of it. The router reads the other two."""
-
-    readers: tuple[Reader, ...] = ()
-    description: str = ""
-    examples: tuple[Text, ...] = ()
-
-    @property
-    def own_readers(self) -> bool:
-        """Whether the source tells its items' readers itself; ``readers`` then read all of it besides."""
-        return False
 
 
 class ReadersBy(Section):
@@ -129,60 +115,55 @@ class RestSource(RestKeys, Common):
         return self.access is not None
 
 
-class Imap(Section):
-    """Folders of a mailbox on a server. ``port``: by default 993, and 143 where ``tls`` is not implicit."""
+class PluginSource(Common):
+    """A source of a type that another distribution brings by an entry point of ``ragflow.connectors``.
 
-    host: Text
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    tls: Literal["implicit", "starttls", "none"] = "implicit"
-    user: Text
-    password_env: Text
-    folders: Annotated[tuple[Text, ...], Field(min_length=1)] = ("INBOX",)
-    timeout: Annotated[float, Field(gt=0)] = 30
-
-    @model_validator(mode="after")
-    def _password_is_safe(self) -> Self:
-        if self.tls == "none" and not is_loopback(self.host):
-            raise ValueError(
-                f"tls: none would send the password to {self.host} in clear: write implicit or starttls"
-            )
-        return self
-
-
-class MailSource(Common):
-    """Messages of an mbox file or a Maildir folder (``path``), or of a server (``imap``).
-
-    ``participants``: a message is also read by those whom its address headers name.
+    ``item_readers``: its items' readers are what the connector says, and ``readers`` read all of it besides;
+    without it nobody outside ``readers`` reads anything. ``parallel``: how many threads fetch at once.
     """
 
-    type: Literal["mail"]
-    path: Text | None = None
-    imap: Imap | None = None
-    participants: bool = False
-    parallel: Annotated[int, Field(ge=1, le=32)] = 4
-    max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
+    type: Text
+    options: Annotated[dict[str, Any], Field(default_factory=dict)]
+    item_readers: bool = False
+    parallel: Annotated[int, Field(ge=1, le=32)] = 1
 
     @property
     def own_readers(self) -> bool:
-        """Whether each message's participants read it."""
-        return self.participants
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.path is None) == (self.imap is None):
-            raise ValueError("name the mail by path or by imap, one of them")
-        return self
+        """Whether the connector tells who may read an item."""
+        return self.item_readers
 
 
-Source = Annotated[
-    FilesSource | GitSource | MailSource | RestSource | WebSource | BeirSource, Field(discriminator="type")
+BuiltIn = Annotated[
+    FilesSource | GitSource | MailSource | SqlSource | RestSource | WebSource | BeirSource,
+    Field(discriminator="type"),
 ]
 SOURCE_TYPES: Mapping[str, type[Common]] = {
     "files": FilesSource,
     "git": GitSource,
     "mail": MailSource,
+    "sql": SqlSource,
     "rest": RestSource,
     "web": WebSource,
     "beir": BeirSource,
 }
-"""The classes of ``Source`` by their ``type``."""
+"""The classes of ``BuiltIn`` by their ``type``."""
+
+
+def plugin_types() -> tuple[str, ...]:
+    """Return the types that other distributions bring; a name of ours stays ours."""
+    from connectors.plugins import installed
+
+    return tuple(dict.fromkeys(one.type for one in installed() if one.type not in SOURCE_TYPES))
+
+
+def _kind(value: Any) -> str:
+    """Return which half of the union a source belongs to; what is installed is looked up only if need be."""
+    named = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    ours = not isinstance(named, str) or named in SOURCE_TYPES or named not in plugin_types()
+    return BUILT_IN if ours else PLUGIN
+
+
+BUILT_IN, PLUGIN = "built-in", "plugin"
+Source = Annotated[
+    Annotated[BuiltIn, Tag(BUILT_IN)] | Annotated[PluginSource, Tag(PLUGIN)], Discriminator(_kind)
+]

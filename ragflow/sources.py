@@ -1,8 +1,10 @@
 """The configured sources and how to sync them -> the values that ``indexes.sync`` takes."""
 
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from connectors.errors import SourceMisconfigured
 from connectors.globs import ReadersRule, Selection, globs, selection
@@ -13,17 +15,18 @@ from indexes.build import Chunking
 from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.report import SyncOptions
 from ragflow.config import Config
-from ragflow.section import Section
+from ragflow.mail_section import MailSource
+from ragflow.section import MAX_BYTES, Section
 from ragflow.source_sections import (
-    MAX_BYTES,
     BeirSource,
     FilesSource,
     GitSource,
-    MailSource,
+    PluginSource,
     ReadersBy,
     RestSource,
     WebSource,
 )
+from ragflow.sql_section import SqlSource
 
 if TYPE_CHECKING:
     from connectors.outbound import Outbound
@@ -199,6 +202,49 @@ def _mail(config: Config, name: str, source: MailSource) -> Connector:
     return Mail(Imap(server, i.folders, state=state(config, name), max_bytes=source.max_bytes), rules)
 
 
+def _sql(config: Config, _: str, source: SqlSource) -> Connector:
+    from connectors.errors import ConnectorError, SourceMisconfigured
+    from connectors.plugins import Unmade
+    from connectors.sql import Rows, Sql, SqlLimits
+    from connectors.sql_rows import RowReaders
+
+    url = source.url or config.secret(source.url_env or "")
+    if url is None:
+        hint = "set it to the url of the database, password and all"
+        return Unmade(SourceMisconfigured(f"the variable {source.url_env} is not set", hint=hint))
+    before, slashes, path = url.partition("///")
+    if before.startswith("sqlite") and path:
+        url = f"{before}{slashes}{quote(config.resolve(unquote(path)))}"
+    column, told = source.readers_column, (source.readers_separator, source.readers_template)
+    try:
+        return Sql(
+            url,
+            Rows(**{key: getattr(source, key) for key in Rows.__dataclass_fields__}),
+            readers=source.readers,
+            row_readers=None if column is None else RowReaders(column, *told),
+            # One more: a listing may be under way while rows are fetched.
+            limits=SqlLimits(source.parallel + 1, source.timeout, source.max_bytes),
+        )
+    except ConnectorError as error:  # what the variable holds is no url: the other sources go on
+        return Unmade(error)
+
+
+def _plugin(config: Config, name: str, source: PluginSource) -> Connector:
+    from connectors.plugins import Context, Guarded, Secrets, maker
+
+    secrets = Secrets(config.secret)
+    requests = outbound(config)
+
+    def make() -> Connector:
+        place = state(config, name)
+        context = Context(name, source.options, source.readers, config.folder, place, secrets, requests)
+        return maker(source.type)(context)
+
+    guarded = Guarded(source.type, make, secrets=secrets)
+    weakref.finalize(guarded, requests.close)
+    return guarded
+
+
 # Each maker imports its connector itself: most workspaces need one or two of them.
 _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     FilesSource: _files,
@@ -207,6 +253,8 @@ _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     RestSource: _rest,
     MailSource: _mail,
     WebSource: _web,
+    SqlSource: _sql,
+    PluginSource: _plugin,
 }
 
 
@@ -228,6 +276,7 @@ def state(config: Config, name: str) -> Path:
 
     It never holds text of documents, and may be deleted at any time.
     """
+    config.workspace.mkdir(mode=0o700, exist_ok=True)  # parents that mkdir makes get the usual mode
     folder = config.workspace / "sources" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

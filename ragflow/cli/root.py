@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ragflow.cli import asking, documents, evaluating, failing, indexing, records, routing, setting_up
+from ragflow.cli import (
+    access,
+    asking,
+    connecting,
+    documents,
+    evaluating,
+    failing,
+    indexing,
+    records,
+    routing,
+    setting_up,
+)
 from ragflow.cli.frame import Frame, broken_pipe
 
 
@@ -44,7 +55,9 @@ def build() -> Any:
     routing.add(program)
     documents.add(program)
     failing.add()
+    connecting.add(program)
     records.add(program)
+    access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
 

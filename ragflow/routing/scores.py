@@ -101,7 +101,7 @@ class SourceScorer:
 
         Raises what ``Index.search`` raises.
         """
-        found = self._index.search(Query(question, readers, sources, k=DEPTH))
+        found = self._index.search(Query(question, readers, sources, k=DEPTH, merge="none"))
         vector, profiles = None, self._known()
         if any(source in profiles for source in found.sources):
             vector = self._embed([question])[0]

@@ -570,6 +570,8 @@ def test_a_refused_or_too_large_page_is_listed_so_that_it_is_reported(crawler, s
             connector.fetch(items[path])
         reasons[path] = caught.value.reason
     assert reasons == {"/files/rates.csv": "too_large", "/it/": "denied"}
+    assert items["/files/rates.csv"].readers == ("everyone",)
+    assert items["/it/"].readers == ()
 
 
 def test_a_host_that_goes_down_half_way_is_the_source_being_away(crawler):
@@ -763,6 +765,23 @@ def test_under_faults_the_state_is_the_same_as_without(crawler, rounds, tmp_path
 
 
 # -- through the index -------------------------------------------------------------------------------
+
+
+def test_a_page_that_the_site_refuses_from_now_on_is_nobodys_at_once(crawler, site, new_world):
+    world = new_world()
+
+    def found():
+        spec = SourceSpec("web", "web", crawler(site), frozenset({"everyone"}))
+        report = world.run([spec]).sources["web"]
+        query = Query("Which gateway does the VPN client choose?", frozenset({"everyone"}))
+        return report.deleted, "gateway" in str(world.index().search(query).hits)
+
+    assert found() == (0, True)
+    kept = site.pages["/it/vpn"]
+    site.pages["/it/vpn"] = Doc(b"", 403)
+    assert found() == (0, False)
+    site.pages["/it/vpn"] = kept
+    assert found() == (0, True)
 
 
 def test_a_page_that_changes_and_one_that_vanishes_do_so_in_the_index(crawler, site, new_world):

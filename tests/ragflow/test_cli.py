@@ -39,8 +39,10 @@ COMMANDS = [
     "verify",
     "route",
     "sources",
+    "connectors",
     "runs",
     "generations",
+    "access",
     "eval",
 ]
 LEAVE = "# Leave\n\n## Days\n\nEvery employee of the harbour office gets 28 days of paid leave in a year.\n"

@@ -16,6 +16,7 @@ from ragflow.sections import Settings
 from ragflow.yaml_text import YamlProblem, read
 
 GOOD = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [everyone]}\n"
+SQL = "sources:\n  crm: {type: sql, query: SELECT 1, key: id, text: '{id}'"
 WEB = """\
 version: 1
 sources:
@@ -45,6 +46,24 @@ sources:
     parallel: 4
     max_bytes: 100000000
   archive: {type: mail, path: old.mbox, participants: true}
+  crm:
+    type: sql
+    url: postgresql://reader@db.example.org/crm
+    query: SELECT * FROM tickets
+    key: [id]
+    text: "{subject} {body}"
+    title: null
+    updated: null
+    readers_column: null
+    readers_separator: ","
+    readers_template: null
+    link: null
+    author: null
+    modified: null
+    format: text
+    parallel: 4
+    timeout: 30
+    max_bytes: 100000000
   site:
     type: web
     start: ["https://handbook.example.com/"]
@@ -69,6 +88,7 @@ identity:
   principals: {mia: [user:mia, group:support]}
   impersonate: [mia]
   auditors: []
+  groups: groups.csv
 parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
@@ -125,7 +145,10 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
     for key in ("participants", "parallel", "max_bytes"):
         bare_mail = load(write("sources:\n  post: {type: mail, path: x}\n"), environ={}).sources["post"]
         assert getattr(pinned.sources["post"], key) == getattr(bare_mail, key)
-    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "site"]
+    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "crm", "site"]
+    defaults = {"title", "updated", "readers_separator", "format", "parallel", "timeout", "max_bytes"}
+    fields = type(pinned.sources["crm"]).model_fields
+    assert all(getattr(pinned.sources["crm"], key) == fields[key].default for key in defaults)
     site, least = pinned.sources["site"], load(write(WEB), environ={}).sources["site"]
     for key in type(site).model_fields.keys() - {"sitemap", "hosts", "token_env", "readers_by"}:
         assert getattr(site, key) == getattr(least, key)
@@ -183,8 +206,8 @@ MISTAKES = [
         'ragflow.yaml:6: unknown key "shar" in index.brake (nearest: "share")',
     ),
     (
-        f"{GOOD}identity: {{groups: groups.csv}}\n",
-        'ragflow.yaml:4: unknown key "groups" in identity (known: principals, impersonate, auditors)',
+        f"{GOOD}identity: {{teams: groups.csv}}\n",
+        'ragflow.yaml:4: unknown key "teams" in identity (known: principals, impersonate, auditors, groups)',
     ),
     (
         "sources:\n  hr: {type: files, path: ., parser: unstructured}\n",
@@ -239,11 +262,11 @@ MISTAKES = [
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
     (
         "sources:\n  hr: {path: .}\n",
-        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, rest, web or beir',
+        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, sql, rest, web or beir',
     ),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
-        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',
+        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files"; built in: files, git, mail, sql, rest, web, beir; installed: no others)',
     ),
     (
         "sources:\n  hr: docs\n",
@@ -266,6 +289,35 @@ MISTAKES = [
         f"{GOOD}identity:\n  principals: {{mia: [user:mia, support]}}\n",
         'ragflow.yaml:5: identity.principals.mia, entry 2: "support" is not a reader: write user:NAME, group:NAME or'
         " everyone",
+    ),
+    (
+        f"{SQL}, url: 'postgresql://me:hunter2@db/x'}}\n",
+        "ragflow.yaml:2: sources.crm.url: it holds a password: put the whole url into an environment variable, and name that in `url_env`",
+    ),
+    (
+        f"{SQL}, url: 'postgresql://db/x?user=me&password=hunter2'}}\n",
+        "ragflow.yaml:2: sources.crm.url: it holds a password: put the whole url into an environment variable, and name that in `url_env`",
+    ),
+    (f"{SQL}}}\n", "ragflow.yaml:2: sources.crm: name the database by url or by url_env, one of them"),
+    (
+        f"{SQL}, url_env: CRM, title: '{{subject'}}\n",
+        "ragflow.yaml:2: sources.crm.title: the template '{subject' has a single \"{\" at character 1: write {column}, and {{ or }} for a brace itself",
+    ),
+    (
+        f"{SQL}, url_env: CRM, link: 'javascript:x'}}\n",
+        'ragflow.yaml:2: sources.crm.link: "javascript:x" is no address: begin it with https://HOST/',
+    ),
+    (
+        f"{SQL}, url_env: CRM, readers_template: 'user:{{value}}'}}\n",
+        "ragflow.yaml:2: sources.crm: readers_template needs readers_column",
+    ),
+    (
+        f"{SQL}, url_env: CRM, wizard: 1}}\n",
+        'ragflow.yaml:2: unknown key "wizard" in sources.crm (known: readers, description, examples, type, url, url_env, query, key, text, title, updated, readers_column, readers_separator, readers_template, link, author, modified, format, parallel, timeout, max_bytes)',
+    ),
+    (
+        "sources:\n  hr: {type: 5}\n",
+        'ragflow.yaml:2: unknown type "5" in sources.hr (built in: files, git, mail, sql, rest, web, beir; installed: no others)',
     ),
     ("sources:\n  hr: {type: files, path: 5}\n", "ragflow.yaml:2: sources.hr.path must be text, not 5"),
     (f"{GOOD}search: 5\n", "ragflow.yaml:4: search must be a section (key: value), not 5"),
