@@ -3,6 +3,7 @@
 ConnectorError
 |-- SourceUnavailable     the whole source cannot be listed or reached now: try again later
 |   `-- Unanswered        it is there, and gave no answer to this request after all tries
+|       `-- LedAstray     it redirects the request, too often or to where nothing is
 |-- SourceMisconfigured   the source's settings point nowhere or contradict each other
 |-- AccessDenied          the source refuses our credentials or rights
 |-- AddressRefused        we refuse to connect to that address
@@ -27,6 +28,10 @@ class SourceUnavailable(ConnectorError):
 
 class Unanswered(SourceUnavailable):
     """The server is there, and gave no answer to this request after all tries."""
+
+
+class LedAstray(Unanswered):
+    """The server redirects this request, too often or to where nothing is: another try will not cure it."""
 
 
 class SourceMisconfigured(ConnectorError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from connectors.errors import (
     AddressRefused,
+    LedAstray,
     ResponseTooLarge,
     SourceMisconfigured,
     SourceUnavailable,
@@ -117,6 +118,10 @@ class Outbound:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def slow_to(self, rate: float) -> None:
+        """Make at most so many requests a second from now on; nothing changes if that is not slower."""
+        self._pace.slow_to(rate)
+
     def check(self, url: str) -> list[str]:
         """Return the addresses that a URL's host has, all permitted; for other clients of the same rules.
 
@@ -149,8 +154,8 @@ class Outbound:
             SourceMisconfigured: this is no http(s) URL, or a header holds what none may hold.
             SourceUnavailable: no such host, no connection, a certificate that is not accepted; or the server
                 asks to be left alone for longer than our patience.
-            Unanswered: the server is there, and did not answer this request after all tries, or redirected
-                it too often or to a place that does not answer.
+            Unanswered: the server is there, and did not answer this request after all tries.
+            LedAstray: it redirected the request too often, or to a place that is not there.
         """
         asking = _Asking(method, headers or {}, body, max_bytes or self._limits.max_bytes)
         patience = self._limits.patience if method in _REPEATABLE else Patience(tries=1)
@@ -199,11 +204,11 @@ class Outbound:
             except AddressRefused as error:
                 raise AddressRefused(f"{start.shown} redirects: {error}", hint=error.hint) from error
             except SourceUnavailable as error:
-                raise Unanswered(f"{start.shown} redirects: {error}", hint=error.hint) from error
+                raise LedAstray(f"{start.shown} redirects: {error}", hint=error.hint) from error
             except Passing as error:
                 raise _NoAnswer(f"{start.shown} redirects: {error}", after=error.after) from error
         if reply.status in _MOVED and reply.headers.get("location"):
-            raise Unanswered(f"{start.shown} redirects more than {REDIRECTS} times", hint=_FINAL)
+            raise LedAstray(f"{start.shown} redirects more than {REDIRECTS} times", hint=_FINAL)
         return reply
 
     def _single(self, place: Target, asking: _Asking, credentials: Mapping[str, str]) -> Reply:

@@ -24,6 +24,14 @@ class Pace:
         if turn > now:
             self._sleep(turn - now)
 
+    def slow_to(self, rate: float) -> None:
+        """Pass at this rate, unless the present one is slower; the next request waits for it already."""
+        with self._lock:
+            wider = max(self._gap, 1 / rate)
+            if self._next:
+                self._next += wider - self._gap
+            self._gap = wider
+
     def pause(self, seconds: float) -> None:
         """Let nobody pass for so long."""
         with self._lock:

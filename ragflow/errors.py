@@ -252,6 +252,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     connecting.ConnectorError: SourceFailed,
     connecting.SourceUnavailable: SourceFailed,
     connecting.Unanswered: SourceFailed,
+    connecting.LedAstray: SourceFailed,
     connecting.SourceMisconfigured: ConfigError,
     connecting.AccessDenied: SourceFailed,
     connecting.AddressRefused: SourceFailed,

@@ -78,6 +78,32 @@ class BeirSource(Common):
     path: Text
 
 
+class WebSource(Common):
+    """Web pages: ``start`` addresses whose links are followed, a ``sitemap``, or both.
+
+    ``rate``: requests a second, ``parallel`` at once; ``timeout``: seconds to connect, and between blocks.
+    ``token_env``: the variable that holds what ``header`` says to the hosts of ``start`` and ``sitemap``.
+    """
+
+    type: Literal["web"]
+    start: tuple[Text, ...] = ()
+    sitemap: Text | None = None
+    hosts: tuple[Text, ...] = ()
+    include: tuple[Text, ...] = ("**/*",)
+    exclude: tuple[Text, ...] = ()
+    depth: Annotated[int, Field(ge=0)] = 3
+    max_pages: Annotated[int, Field(ge=1)] = 1000
+    main_content: bool = True
+    robots: bool = True
+    rate: Annotated[float, Field(gt=0)] = 2
+    parallel: Annotated[int, Field(ge=1, le=16)] = 2
+    timeout: Annotated[float, Field(gt=0)] = 30
+    max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
+    header: Text = "Authorization"
+    token_env: Text | None = None
+    readers_by: tuple[ReadersBy, ...] = ()
+
+
 class RestSource(RestKeys, Common):
     """A paged JSON API, described."""
 
@@ -108,7 +134,8 @@ class PluginSource(Common):
 
 
 BuiltIn = Annotated[
-    FilesSource | GitSource | MailSource | SqlSource | RestSource | BeirSource, Field(discriminator="type")
+    FilesSource | GitSource | MailSource | SqlSource | RestSource | WebSource | BeirSource,
+    Field(discriminator="type"),
 ]
 SOURCE_TYPES: Mapping[str, type[Common]] = {
     "files": FilesSource,
@@ -116,6 +143,7 @@ SOURCE_TYPES: Mapping[str, type[Common]] = {
     "mail": MailSource,
     "sql": SqlSource,
     "rest": RestSource,
+    "web": WebSource,
     "beir": BeirSource,
 }
 """The classes of ``BuiltIn`` by their ``type``."""

@@ -24,6 +24,7 @@ from ragflow.source_sections import (
     PluginSource,
     ReadersBy,
     RestSource,
+    WebSource,
 )
 from ragflow.sql_section import SqlSource
 
@@ -134,6 +135,41 @@ def _beir(config: Config, _: str, source: BeirSource) -> Connector:
     return Beir(config.resolve(source.path), readers=source.readers)
 
 
+def _web(config: Config, name: str, source: WebSource) -> Connector:
+    from connectors.crawling.crawl import Reach
+    from connectors.web import Access, Web, WebPages
+
+    return Web(
+        WebPages(
+            start=source.start,
+            sitemap=source.sitemap,
+            include=source.include,
+            exclude=source.exclude,
+            hosts=source.hosts,
+            robots=source.robots,
+            main_content=source.main_content,
+            max_bytes=source.max_bytes,
+        ),
+        outbound=outbound(config, rate=source.rate, timeout=source.timeout, max_bytes=source.max_bytes),
+        access=Access(source.readers, _rules(source.readers_by), _web_credentials(config, source)),
+        reach=Reach(source.depth, source.max_pages, source.parallel),
+        state=state(config, name),
+    )
+
+
+def _web_credentials(config: Config, source: WebSource) -> dict[str, str]:
+    if source.token_env is None:
+        return {}
+    token = config.secret(source.token_env)
+    if token is None:
+        raise SourceMisconfigured(
+            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
+        )
+    # A scheme of another kind (`Basic ...`) stands in the variable itself.
+    bearer = source.header.lower() == "authorization" and " " not in token
+    return {source.header: f"Bearer {token}" if bearer else token}
+
+
 def _rest(config: Config, name: str, source: RestSource) -> Connector:
     from connectors.rest import Rest
     from connectors.rest_client import RestClient
@@ -216,6 +252,7 @@ _MAKERS: Mapping[type[Section], Callable[[Config, str, Any], Connector]] = {
     BeirSource: _beir,
     RestSource: _rest,
     MailSource: _mail,
+    WebSource: _web,
     SqlSource: _sql,
     PluginSource: _plugin,
 }

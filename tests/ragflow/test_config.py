@@ -17,6 +17,11 @@ from ragflow.yaml_text import YamlProblem, read
 
 GOOD = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [everyone]}\n"
 SQL = "sources:\n  crm: {type: sql, query: SELECT 1, key: id, text: '{id}'"
+WEB = """\
+version: 1
+sources:
+  site: {type: web, start: ["https://handbook.example.com/"], readers: [everyone]}
+"""
 PINNED = """\
 version: 1
 sources:
@@ -59,6 +64,25 @@ sources:
     parallel: 4
     timeout: 30
     max_bytes: 100000000
+  site:
+    type: web
+    start: ["https://handbook.example.com/"]
+    sitemap: https://handbook.example.com/sitemap.xml
+    hosts: [docs.example.com]
+    include: ["**/*"]
+    exclude: []
+    depth: 3
+    max_pages: 1000
+    main_content: true
+    robots: true
+    rate: 2
+    parallel: 2
+    timeout: 30
+    max_bytes: 100000000
+    header: Authorization
+    token_env: HANDBOOK_TOKEN
+    readers: [everyone]
+    readers_by: [{glob: "hr/**", readers: [group:hr]}]
 outbound: {allow: []}
 identity:
   principals: {mia: [user:mia, group:support]}
@@ -121,10 +145,13 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
     for key in ("participants", "parallel", "max_bytes"):
         bare_mail = load(write("sources:\n  post: {type: mail, path: x}\n"), environ={}).sources["post"]
         assert getattr(pinned.sources["post"], key) == getattr(bare_mail, key)
-    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "crm"]
+    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "crm", "site"]
     defaults = {"title", "updated", "readers_separator", "format", "parallel", "timeout", "max_bytes"}
     fields = type(pinned.sources["crm"]).model_fields
     assert all(getattr(pinned.sources["crm"], key) == fields[key].default for key in defaults)
+    site, least = pinned.sources["site"], load(write(WEB), environ={}).sources["site"]
+    for key in type(site).model_fields.keys() - {"sitemap", "hosts", "token_env", "readers_by"}:
+        assert getattr(site, key) == getattr(least, key)
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
@@ -235,11 +262,11 @@ MISTAKES = [
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
     (
         "sources:\n  hr: {path: .}\n",
-        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, sql, rest or beir',
+        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, sql, rest, web or beir',
     ),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
-        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files"; built in: files, git, mail, sql, rest, beir; installed: no others)',
+        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files"; built in: files, git, mail, sql, rest, web, beir; installed: no others)',
     ),
     (
         "sources:\n  hr: docs\n",
@@ -290,7 +317,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  hr: {type: 5}\n",
-        'ragflow.yaml:2: unknown type "5" in sources.hr (built in: files, git, mail, sql, rest, beir; installed: no others)',
+        'ragflow.yaml:2: unknown type "5" in sources.hr (built in: files, git, mail, sql, rest, web, beir; installed: no others)',
     ),
     ("sources:\n  hr: {type: files, path: 5}\n", "ragflow.yaml:2: sources.hr.path must be text, not 5"),
     (f"{GOOD}search: 5\n", "ragflow.yaml:4: search must be a section (key: value), not 5"),
