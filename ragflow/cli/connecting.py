@@ -24,7 +24,7 @@ def add(program: typer.Typer) -> None:
 
 @group.command("list")
 def list_connectors(ctx: typer.Context, *, as_json: JsonLines = False) -> None:
-    """List the types of source, built in and installed, and the sources that use them."""
+    """List the types of source, and the sources that use them."""
     from ragflow import connector_checks
     from ragflow.config import find, load
 

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from ragflow.cli import main
+from ragflow.source_sections import SOURCE_TYPES
 
 CONFIG = """\
 version: 1
@@ -159,3 +160,9 @@ def test_rows_that_cannot_be_read_fail_the_source(run, workspace):
     assert (code, found["status"]) == (8, "failed")
     assert found["error"] == "none of the 3 items that were tried can be read"
     assert found["unreadable"] == ["1: damaged", "2: damaged", "3: damaged"]
+
+
+def test_the_index_page_names_every_type(repository):
+    page = (repository / "docs" / "connectors" / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| \[(\w+)\]\(", page, re.MULTILINE))
+    assert set(SOURCE_TYPES) <= listed
