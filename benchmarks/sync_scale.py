@@ -15,13 +15,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from memory import anonymous, descendants
 
 from connectors.items import Connector, Item, Raw
+from indexes.plan import SourceSpec
 
 CHANGED = 100
 TEXTS = 500  # different ones: the others are found in the cache of embeddings
@@ -93,10 +94,11 @@ def child(work: Path, kind: Kind) -> int:
 
     counts = {"fetched": 0, "parsed": 0, "embedded": 0}
     counting = threading.Lock()
-    connect, parse_all, embed = sources._connector, ParserPool.parse_all, OnnxEmbedder.embed
+    spec, parse_all, embed = sources.spec, ParserPool.parse_all, OnnxEmbedder.embed
 
-    def counted(config: Any, name: str) -> Connector:
-        connector = kind.connector(work) if kind.connector else connect(config, name)
+    def counted(config: Any, name: str) -> SourceSpec:
+        found = spec(config, name)
+        connector = kind.connector(work) if kind.connector else found.connector
         fetch = connector.fetch
 
         def fetched(item: Item) -> Raw:
@@ -105,7 +107,7 @@ def child(work: Path, kind: Kind) -> int:
             return fetch(item)
 
         connector.fetch = fetched  # type: ignore[method-assign]
-        return connector
+        return replace(found, connector=connector)
 
     def parsed(self: ParserPool, raws: Any) -> Any:
         for one in parse_all(self, raws):
@@ -116,7 +118,7 @@ def child(work: Path, kind: Kind) -> int:
         counts["embedded"] += len(texts)
         return embed(self, texts)
 
-    sources._connector, ParserPool.parse_all, OnnxEmbedder.embed = counted, parsed, embedded  # type: ignore[method-assign]
+    sources.spec, ParserPool.parse_all, OnnxEmbedder.embed = counted, parsed, embedded  # type: ignore[method-assign]
     code = main(["-C", str(work), "index", "--json"])
     status = Path("/proc/self/status").read_text()
     counts["most_mb"] = int(status.split("VmHWM:")[1].split()[0]) * 1024 // 10**6
