@@ -53,6 +53,7 @@ class Fetching:
         self._done: deque[tuple[Item, Raw | BaseException]] = deque()
         self._sizes: dict[str, int] = {}
         self._stopped = False
+        self._row = 0
         self._change = threading.Condition()
         count = min(fetchers, len(items))
         # With one fetcher there is nothing to overlap: the caller's own thread fetches.
@@ -76,25 +77,26 @@ class Fetching:
 
     def results(self) -> Iterator[Result]:
         """Give the items with their results, each once."""
-        row = 0
         for item, result in self._threaded() if self._threads else self._alone():
-            if isinstance(result, UnreadableDocument):
-                row = row + 1 if result.reason == "unreachable" else 0
+            if isinstance(result, Raw | UnreadableDocument):
                 yield item, result
-                if row == _UNREACHABLE_IN_A_ROW:
-                    self._give_up(_down(row, result))
-            elif isinstance(result, ConnectorError):
-                self._give_up(result)
-            elif isinstance(result, BaseException):
+            elif not isinstance(result, ConnectorError):
                 raise result
-            else:
-                row = 0
-                yield item, result
 
-    def _give_up(self, error: ConnectorError) -> None:
-        """Begin nothing new. What is under way still arrives; the first error is the one that is told."""
-        self.error = self.error or error
-        self._stop()
+    def _arrived(self, result: Raw | BaseException) -> None:
+        """Begin nothing new once the source is down, or we are broken. The first error is what is told."""
+        with self._change:
+            if isinstance(result, UnreadableDocument) and result.reason == "unreachable":
+                self._row += 1
+                if self._row == _UNREACHABLE_IN_A_ROW:
+                    self.error = self.error or _down(self._row, result)
+                    self._stop()
+                return
+            self._row = 0
+            if isinstance(result, BaseException) and not isinstance(result, UnreadableDocument):
+                if isinstance(result, ConnectorError):
+                    self.error = self.error or result
+                self._stop()
 
     def _stop(self) -> None:
         with self._change:
@@ -104,10 +106,13 @@ class Fetching:
     def _alone(self) -> Iterator[tuple[Item, Raw | BaseException]]:
         while self._todo and not self._stopped:
             item = self._todo.popleft()
+            result: Raw | BaseException
             try:
-                yield item, self._connector.fetch(item)
+                result = self._connector.fetch(item)
             except ConnectorError as error:
-                yield item, error
+                result = error
+            self._arrived(result)
+            yield item, result
 
     def _threaded(self) -> Iterator[tuple[Item, Raw | BaseException]]:
         while True:
@@ -131,8 +136,7 @@ class Fetching:
             with self._change:
                 if isinstance(result, Raw):
                     self._sizes[item.id] = len(result.data)
-                elif not isinstance(result, UnreadableDocument):
-                    self._stopped = True  # the others need not begin another one
+                self._arrived(result)
                 self._done.append((item, result))
                 self._change.notify_all()
 

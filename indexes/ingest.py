@@ -205,8 +205,7 @@ def store_items(store: Store, source: str, fetched: Sequence[Fetched], seen: See
 
 
 def _mark(connection: sa.Connection, source: str, item: str, fingerprint: str) -> None:
-    where = (schema.items.c.source == source) & (schema.items.c.item == item)
-    connection.execute(schema.items.update().where(where).values(fingerprint=fingerprint))
+    connection.execute(_SET_ITEM, {"of_source": source, "of_item": item, "fingerprint": fingerprint})
 
 
 def _upsert_item(connection: sa.Connection, source: str, one: Fetched) -> tuple[int, int]:
@@ -217,19 +216,17 @@ def _upsert_item(connection: sa.Connection, source: str, one: Fetched) -> tuple[
         "parsed_by": one.parsed_by,
         "acl": acl,
     }
-    where = (schema.items.c.source == source) & (schema.items.c.item == one.item.id)
-    found = connection.scalar(sa.select(schema.items.c.id).where(where))
+    key = {"of_source": source, "of_item": one.item.id}
+    found = connection.scalar(_ITEM, key)
     if found is None:
         return _insert(connection, schema.items, {"source": source, "item": one.item.id, **values}), acl
-    connection.execute(schema.items.update().where(where).values(**values))
+    connection.execute(_SET_ITEM, {**key, **values})
     return int(found), acl
 
 
 def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl: int, one: Fetched) -> bool:
     """Store the documents of an item. Gives whether a former member died."""
-    d = schema.documents.c
-    rows = connection.execute(sa.select(d.id, d.name).where(d.item_id == item_id, ~d.dead)).all()
-    before = {row.name: row for row in rows}
+    before = {row.name: row for row in connection.execute(_DOCUMENTS, {"of_item": item_id})}
     for document in one.parsed.documents:
         name = f"{source}/{document.item}"
         old = before.pop(name, None)
@@ -239,25 +236,19 @@ def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl:
         else:
             document_id = old.id
         version = _version(connection, document_id, document, one.raw_digest or "")
-        connection.execute(
-            schema.documents.update()
-            .where(d.id == document_id)
-            .values(version=version, reason=None, hint=None, acl=acl)
-        )
+        values = {"version": version, "reason": None, "hint": None, "acl": acl}
+        connection.execute(_SET_DOCUMENT, {"of_id": document_id, **values})
     for unreadable in one.parsed.unreadable:
         name = f"{source}/{unreadable.item}"
         old = before.pop(name, None)
         values = {"version": None, "reason": unreadable.reason, "hint": unreadable.hint, "acl": acl}
         if old is None:
-            connection.execute(
-                schema.documents.insert().values(
-                    item_id=item_id, name=name, source=source, dead=False, **values
-                )
-            )
+            row = {"item_id": item_id, "name": name, "source": source, "dead": False, **values}
+            _insert(connection, schema.documents, row)
         else:
-            connection.execute(schema.documents.update().where(d.id == old.id).values(**values))
+            connection.execute(_SET_DOCUMENT, {"of_id": old.id, **values})
     for gone in before.values():
-        connection.execute(schema.documents.update().where(d.id == gone.id).values(dead=True, version=None))
+        connection.execute(_SET_DOCUMENT, {"of_id": gone.id, "dead": True, "version": None})
     return bool(before)
 
 
@@ -273,22 +264,25 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
         "link": document.link,
     }
     lines = pack(json.dumps(document.lines, separators=(",", ":"))) if document.lines else None
-    origin = {"parser": document.parser, "raw_digest": raw_digest, "lines": lines}
-    v = schema.versions.c
-    same = [v[key] == value for key, value in content.items()]
-    query = sa.select(v.id).where(v.document_id == document_id, *same).order_by(v.id.desc())
-    found = connection.scalar(query.limit(1))
+    # Of the same content too, the source and the parser may tell something else than before.
+    origin = {
+        "parser": document.parser,
+        "raw_digest": raw_digest,
+        "modified": document.modified,
+        "author": document.author,
+        "lines": lines,
+        "unseen": document.dropped or len(document.hidden) or None,
+        "hidden": json.dumps(document.hidden) if document.hidden else None,
+    }
+    found = connection.scalar(_SAME_VERSION, {"of_document": document_id, **content})
     if found is not None:
-        connection.execute(schema.versions.update().where(v.id == found).values(**origin))
+        connection.execute(_SET_VERSION, {"of_id": found, **origin})
         return int(found)
     text = {"revision": content["revision"], "text": pack(document.text), "characters": len(document.text)}
     layout = {"digest": content["layout"], "anchors": pack(packed)}
-    connection.execute(schema.texts.insert().prefix_with("OR IGNORE"), text)
-    connection.execute(schema.layouts.insert().prefix_with("OR IGNORE"), layout)
-    told = {"document_id": document_id, "modified": document.modified, "author": document.author}
-    told |= {"unseen": document.dropped or len(document.hidden) or None}
-    told |= {"hidden": json.dumps(document.hidden) if document.hidden else None}
-    return _insert(connection, schema.versions, {**told, **content, **origin})
+    connection.execute(_ADD_TEXT, text)
+    connection.execute(_ADD_LAYOUT, layout)
+    return _insert(connection, schema.versions, {"document_id": document_id, **content, **origin})
 
 
 def _fields(anchor: Anchor) -> tuple[str, str, int, int]:
@@ -297,7 +291,7 @@ def _fields(anchor: Anchor) -> tuple[str, str, int, int]:
 
 def _acl(connection: sa.Connection, readers: tuple[str, ...]) -> int:
     value = json.dumps(sorted(set(readers)))
-    found = connection.scalar(sa.select(schema.acls.c.id).where(schema.acls.c.readers == value))
+    found = connection.scalar(_ACL, {"of_readers": value})
     if found is not None:
         return int(found)
     return _insert(connection, schema.acls, {"readers": value})
@@ -305,8 +299,39 @@ def _acl(connection: sa.Connection, readers: tuple[str, ...]) -> int:
 
 def _insert(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> int:
     """Add a row and give its id."""
-    added = connection.execute(table.insert().values(**values).returning(table.c.id))
-    return int(added.scalar_one())
+    return int(connection.execute(_ADD[table.name], values).scalar_one())
+
+
+# What is said for every item, put together once: to build a statement takes longer than to run it.
+_OF_ITEM = (schema.items.c.source == sa.bindparam("of_source")) & (
+    schema.items.c.item == sa.bindparam("of_item")
+)
+_ITEM = sa.select(schema.items.c.id).where(_OF_ITEM)
+_SET_ITEM = schema.items.update().where(_OF_ITEM)
+_DOCUMENTS = sa.select(schema.documents.c.id, schema.documents.c.name).where(
+    schema.documents.c.item_id == sa.bindparam("of_item"), ~schema.documents.c.dead
+)
+_SET_DOCUMENT = schema.documents.update().where(schema.documents.c.id == sa.bindparam("of_id"))
+_SAME_VERSION = (
+    sa.select(schema.versions.c.id)
+    .where(schema.versions.c.document_id == sa.bindparam("of_document"))
+    .where(
+        *(
+            schema.versions.c[key].is_not_distinct_from(sa.bindparam(key))
+            for key in ("revision", "layout", "title", "link")
+        )
+    )
+    .order_by(schema.versions.c.id.desc())
+    .limit(1)
+)
+_SET_VERSION = schema.versions.update().where(schema.versions.c.id == sa.bindparam("of_id"))
+_ADD_TEXT = schema.texts.insert().prefix_with("OR IGNORE")
+_ADD_LAYOUT = schema.layouts.insert().prefix_with("OR IGNORE")
+_ACL = sa.select(schema.acls.c.id).where(schema.acls.c.readers == sa.bindparam("of_readers"))
+_ADD = {
+    table.name: table.insert().returning(table.c.id)
+    for table in (schema.items, schema.documents, schema.versions, schema.acls)
+}
 
 
 def _raise_epoch(connection: sa.Connection) -> None:

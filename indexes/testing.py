@@ -19,7 +19,7 @@ from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.query import Found, Index, Query, Ranking
-from indexes.report import SyncOptions, SyncReport
+from indexes.report import SyncOptions, SyncReport, Watch
 from indexes.store import Store
 from indexes.sync import Sync
 
@@ -95,11 +95,18 @@ class World:
         ]
         return self.run(specs, options=options)
 
-    def run(self, specs: Sequence[SourceSpec], *, options: SyncOptions | None = None) -> SyncReport:
-        """Sync these sources, and no others are configured."""
+    def run(
+        self,
+        specs: Sequence[SourceSpec],
+        *,
+        options: SyncOptions | None = None,
+        configured: Collection[str] | None = None,
+        watch: Watch = Watch(),  # noqa: B008 - a frozen value
+    ) -> SyncReport:
+        """Sync these sources. ``configured``: all that there are; without it, no others are."""
         chosen = options or self.options()
-        sync = Sync(self.store, self.generations, lambda: self.embedder, InlinePool, chosen)
-        return sync.run(specs, configured=[spec.name for spec in specs])
+        sync = Sync(self.store, self.generations, lambda: self.embedder, InlinePool, chosen, watch)
+        return sync.run(specs, configured=configured or [spec.name for spec in specs])
 
     def options(self) -> SyncOptions:
         """Give plain options: no brake."""

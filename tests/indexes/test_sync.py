@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 
 from connectors.errors import SourceUnavailable, UnreadableDocument
 from connectors.items import Item, Raw
-from indexes import schema
+from indexes import build, schema
 from indexes.build import Chunking
 from indexes.errors import StoreDamaged
 from indexes.forget import forget
-from indexes.generations import Generations
+from indexes.generations import Generations, new_id
 from indexes.index import EmbeddedIndex
 from indexes.plan import Brake, SourceSpec
 from indexes.query import Query
+from indexes.report import SyncPlan, Watch
 from indexes.testing import MemorySource, Planted, World, shown
 
 NewWorld = Callable[[], World]
@@ -87,6 +89,148 @@ def test_a_sync_that_changes_nothing_makes_no_generation(new_world: NewWorld) ->
     again = world.sync([LEAVE, BANDS, TRAVEL])
     assert (again.generation, again.promoted, again.reason) == (first.generation, False, None)
     assert world.generations.kept() == [first.generation]
+
+
+class Noting(MemorySource):
+    """A source that notes into a shared list when it is listed and fetched."""
+
+    def __init__(self, planted: list[Planted], notes: list[str], *, broken: bool = False) -> None:
+        super().__init__(planted)
+        self._notes, self._broken = notes, broken
+
+    def list(self) -> Iterator[Item]:
+        self._notes.append("list")
+        if self._broken:
+            raise SourceUnavailable("the connection broke", hint="try again")
+        yield from super().list()
+
+    def fetch(self, item: Item) -> Raw:
+        self._notes.append("fetch")
+        return super().fetch(item)
+
+
+def test_all_sources_are_listed_then_the_plan_is_told_then_losses_hold_then_it_is_fetched(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, notes = new_world(), list[str]()
+    plans: list[SyncPlan] = []
+    world.sync([LEAVE, BANDS, TRAVEL])
+    open_index = world.index()
+    assert LEAVE.name in found(open_index, "annual leave")
+
+    class Watching(Noting):
+        def fetch(self, item: Item) -> Raw:
+            # The second source's losses hold before anything of the first one is fetched.
+            assert found(open_index, "annual leave hotel", "everyone") == {TRAVEL.name}
+            assert BANDS.name not in found(open_index, "salary band", "group:hr")
+            return super().fetch(item)
+
+    def told(plan: SyncPlan) -> None:
+        notes.append("plan")
+        plans.append(plan)
+
+    new = Planted("ops/new", "Shoes are to be worn in the warehouse.")
+    secret = replace(LEAVE, readers=("group:hr",))
+    specs = [spec("ops", Watching([TRAVEL, new], notes)), spec("hr", Noting([secret], notes))]
+    world.run(specs, watch=Watch(planned=told))
+    assert notes == ["list", "list", "plan", "fetch"]
+    [plan] = plans
+    ops, hr = plan.sources["ops"], plan.sources["hr"]
+    assert (ops.added, ops.updated, ops.deleted, ops.unchanged, ops.bytes) == (1, 0, 0, 1, len(new.text))
+    assert (hr.added, hr.deleted, hr.access_changed, hr.unchanged, hr.bytes) == (0, 1, 1, 1, 0)
+    assert plan.seconds["ops"] > plan.seconds["hr"] == 0
+    assert plan.total_seconds == plan.seconds["ops"]
+
+
+def test_the_plan_tells_why_a_source_fails_or_is_held_and_which_one_goes(new_world: NewWorld) -> None:
+    world, plans = new_world(), list[SyncPlan]()
+    many = [Planted(f"hr/{number}", f"Rule {number} is about folder {number}.") for number in range(30)]
+    world.sync([*many, TRAVEL, replace(LEAVE, name="old/leave")])
+    broken = spec("ops", Noting([TRAVEL], [], broken=True))
+    report = world.run(
+        [spec("hr", MemorySource(many[:10])), broken],
+        options=replace(world.options(), brake=Brake()),
+        watch=Watch(planned=plans.append),
+    )
+    [plan] = plans
+    assert {name: one.status for name, one in plan.sources.items()} == {
+        "hr": "held",
+        "ops": "failed",
+        "old": "ok",
+    }
+    assert "20 of 30 items are gone from source hr" in (plan.sources["hr"].error or "")
+    assert plan.sources["ops"].error == "the connection broke"
+    assert (plan.sources["old"].deleted, report.proven_deleted) == (1, 1)
+    assert report.plan == plan
+    assert set(report.sources) == {"hr", "ops"}
+
+
+def test_a_source_that_lists_an_item_twice_fails_and_the_others_go_on(new_world: NewWorld) -> None:
+    class Twice(MemorySource):
+        def list(self) -> Iterator[Item]:
+            yield from super().list()
+            yield from super().list()
+
+    class Nameless(MemorySource):
+        def list(self) -> Iterator[Item]:
+            yield Item("", "f", ("everyone",))
+
+    world = new_world()
+    world.sync([LEAVE, TRAVEL])
+    report = world.run(
+        [
+            spec("hr", Twice([LEAVE])),
+            spec("x", Nameless([])),
+            spec("ops", MemorySource([replace(TRAVEL, text="New.")])),
+        ]
+    )
+    assert [one.status for one in report.sources.values()] == ["failed", "failed", "ok"]
+    assert "hr lists 'leave' twice" in (report.sources["hr"].error or "")
+    assert found(world.index(), "leave hotel new") == {LEAVE.name, TRAVEL.name}
+
+
+def test_two_sources_may_hold_an_item_of_one_id(new_world: NewWorld) -> None:
+    world = new_world()
+    twins = [replace(LEAVE, name=f"{source}/leave") for source in ("hr", "ops")]
+    world.sync(twins)
+    assert found(world.index(), "annual leave") == {"hr/leave", "ops/leave"}
+    world.sync(twins[1:], ceilings={"hr": ("everyone",)})
+    assert found(world.index(), "annual leave") == {"ops/leave"}
+
+
+def test_one_source_alone_leaves_the_others_as_they_are(new_world: NewWorld) -> None:
+    world = new_world()
+    world.sync([LEAVE, BANDS, TRAVEL])
+    report = world.run([spec("ops", MemorySource([]))], configured=["hr", "ops"])
+    assert report.sources["ops"].deleted == 1
+    assert found(world.index(), "leave salary hotel", "everyone", "group:hr") == {LEAVE.name, BANDS.name}
+
+
+def test_several_fetchers_give_what_one_gives(new_world: NewWorld) -> None:
+    one, many = new_world(), new_world()
+    planted = [Planted(f"hr/{number}", f"Rule {number} is about folder {number}.") for number in range(40)]
+    one.run([spec("hr", MemorySource(planted))])
+    many.run([replace(spec("hr", MemorySource(planted)), fetchers=8)])
+    for text in ("folder 7", "rule"):
+        query = Query(text, frozenset({"everyone"}), k=50)
+        assert shown(one.index().search(query)) == shown(many.index().search(query))
+
+
+def test_a_clock_that_jumps_back_decides_nothing(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, years = new_world(), iter((2030, 2020, 2025))
+
+    def jumping(now: datetime | None = None) -> str:
+        # Segments ask without a time, and are told apart by chance.
+        return new_id(None if now is None else datetime(next(years), 1, 1, tzinfo=UTC))
+
+    monkeypatch.setattr(build, "new_id", jumping)
+    made = [world.sync(planted).generation for planted in ([LEAVE], [LEAVE, TRAVEL], [TRAVEL])]
+    assert world.generations.kept() == made
+    assert world.generations.live() == made[-1]
+    assert found(world.index(), "leave hotel") == {TRAVEL.name}
+    assert not world.sync([TRAVEL], ceilings={"hr": ("everyone",)}).promoted
 
 
 def test_a_dry_run_changes_nothing(new_world: NewWorld) -> None:
@@ -416,3 +560,27 @@ def test_after_each_sync_the_index_holds_exactly_what_the_sources_hold(
         for asker in ("everyone", "group:hr"):
             expected = {one.name for one in planted if asker in one.readers}
             assert not planted or found(open_index, "note", asker) == expected
+
+
+class Titled(MemorySource):
+    """Texts of which the source tells a title of its own."""
+
+    title = "Leave"
+
+    def list(self) -> Iterator[Item]:
+        for item in super().list():
+            yield replace(item, fingerprint=f"{item.fingerprint} {self.title}")
+
+    def fetch(self, item: Item) -> Raw:
+        return replace(super().fetch(item), title=self.title)
+
+
+def test_a_new_title_of_the_same_text_is_taken_over(new_world: NewWorld) -> None:
+    world = new_world()
+    source = Titled([LEAVE])
+    world.run([spec("hr", source)])
+    source.title = "Holidays"
+    report = world.run([spec("hr", source)])
+    assert report.sources["hr"].updated == 1
+    (hit,) = world.index().search(Query("holidays", frozenset({"everyone"}), system="lexical")).hits
+    assert (hit.title, hit.document) == ("Holidays", LEAVE.name)
