@@ -65,9 +65,13 @@ class Canonical:
         return position
 
 
-def canonical(text: str) -> Canonical:
-    """Return the canonical form of ``text``; idempotent, linear in its length."""
+def canonical(text: str, *, without: Iterable[tuple[int, int]] = ()) -> Canonical:
+    """Return the canonical form of ``text``; idempotent, linear in its length.
+
+    ``without``: spans that are taken out first, in order, none overlapping another.
+    """
     tables: list[Offsets] = []
+    text = _apply(text, lambda _: ((start, end, "") for start, end in without), tables)
     for edits in (_noise, _composed):
         text = _apply(text, edits, tables)
     # Dropping a joiner can let its neighbours compose, which can strand the next joiner.

@@ -31,7 +31,8 @@ class Document:
 
     ``item`` is the item's id, or ``item!/member``. ``anchors`` are sorted by (start, -end, kind).
     ``parser`` names everything that decides ``text`` and ``anchors``: library, version, our revision.
-    ``author``: who changed it last, where the source tells.
+    ``author``: who changed it last, where the source tells. ``hidden``: spans of ``text`` that a person
+    who opens the file would not see; ``dropped``: how many such passages were left out of it.
     """
 
     item: str
@@ -42,6 +43,8 @@ class Document:
     link: str | None = None
     modified: str | None = None
     author: str | None = None
+    hidden: tuple[tuple[int, int], ...] = ()
+    dropped: int = 0
 
     @property
     def revision(self) -> str:

@@ -7,8 +7,10 @@ import sqlalchemy as sa
 
 from indexes import schema
 from indexes.injection import VERSION, scan
-from indexes.query import Flag
+from indexes.query import HIDDEN, Flag
 from indexes.store import Store, batches
+
+_LEFT_OUT = "hidden_text_left_out"
 
 _BATCH = 64
 _MOST = 1_000  # flags of one text: beyond, a family is one span from its first place to its last
@@ -16,7 +18,7 @@ _MOST = 1_000  # flags of one text: beyond, a family is one span from its first 
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """How many sentences of a document bear the marks of a family."""
+    """How many sentences, or hidden passages, of a document bear the marks of a family."""
 
     document: str
     family: str
@@ -85,5 +87,12 @@ def flagged(store: Store, sources: Collection[str]) -> tuple[Flagged, ...]:
         .group_by(d.name, f.family)
         .order_by(d.name, f.family)
     )
+    family = sa.case((v.hidden.is_(None), _LEFT_OUT), else_=HIDDEN)
+    unseen = (
+        sa.select(d.name, family, v.unseen)
+        .join(schema.versions, d.version == v.id)
+        .where(~d.dead, d.source.in_(list(sources)), v.unseen > 0)
+    )
     with store.read() as connection:
-        return tuple(Flagged(row.name, row.family, row.sentences) for row in connection.execute(query))
+        rows = [*connection.execute(query), *connection.execute(unseen)]
+    return tuple(sorted((Flagged(*row) for row in rows), key=lambda one: (one.document, one.family)))

@@ -17,7 +17,7 @@ from indexes.errors import ModelMismatch, NoGeneration
 from indexes.generations import Generations
 from indexes.languages import told
 from indexes.lexical import Words, readable_idf, readable_idfs
-from indexes.query import Flag, Found, Hit, Query, Ranking, Scores
+from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
 from indexes.segments import Slice
 from indexes.store import Access, Store, Version
@@ -209,11 +209,6 @@ class EmbeddedIndex:
                 return self._layouts.get(version.layout, ())
         return ()
 
-    def flags(self, revision: str) -> tuple[Flag, ...]:
-        """Give all flags of a stored revision; none where it was never scanned."""
-        self._flags.load([revision], self._store.flags)
-        return self._flags.get(revision, ())
-
     def _refresh(self) -> View:
         wanted = self._generation or self._generations.live()
         if self._view is None or wanted != self._view.manifest.id:
@@ -303,18 +298,20 @@ class EmbeddedIndex:
             text=text,
             score=candidate.score,
             scores=Scores(candidate.lexical, candidate.dense),
-            flags=self._flagged(version.revision, start, text),
+            flags=self._flagged(version, start, text),
+            unseen=version.unseen,
             language=_language(part, row),
         )
 
-    def _flagged(self, revision: str, start: int, text: str) -> tuple[Flag, ...]:
-        flags = self._flags.get(revision, None)
+    def _flagged(self, version: Version, start: int, text: str) -> tuple[Flag, ...]:
+        flags = self._flags.get(version.revision, None)
         if flags is None:
             # Indexed by an older program and not synced since: the chunk is looked at by itself.
             from indexes.injection import scan  # its rules are needed here alone
 
-            return tuple(Flag(start + one.start, start + one.end, one.family) for one in scan(text))
-        return tuple(one for one in flags if one.start < start + len(text) and one.end > start)
+            flags = tuple(Flag(start + one.start, start + one.end, one.family) for one in scan(text))
+        both = (*flags, *(Flag(*span, HIDDEN) for span in version.unseen))
+        return tuple(one for one in both if one.start < start + len(text) and one.end > start)
 
 
 def _asked(text: str, readable: Readable) -> _Asked:

@@ -229,6 +229,8 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     connection.execute(schema.texts.insert().prefix_with("OR IGNORE"), text)
     connection.execute(schema.layouts.insert().prefix_with("OR IGNORE"), layout)
     told = {"document_id": document_id, "modified": document.modified, "author": document.author}
+    told |= {"unseen": document.dropped or len(document.hidden) or None}
+    told |= {"hidden": json.dumps(document.hidden) if document.hidden else None}
     return _insert(connection, schema.versions, {**told, **content, **origin})
 
 

@@ -68,8 +68,8 @@ def _add_flags(connection: sa.Connection) -> None:
 
 
 def _add_origins(connection: sa.Connection) -> None:
-    """2 -> 3: authors, languages and lines of versions, filled as they are read again; failures of items."""
-    for column in ("author", "language", "lines"):
+    """2 -> 3: what sources and parsers tell of versions, filled as they are read again; failures of items."""
+    for column in ("author", "language", "lines", "unseen", "hidden"):
         kind = schema.versions.c[column].type.compile(connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE versions ADD COLUMN {column} {kind}")
     schema.metadata.create_all(connection, tables=[schema.failures])

@@ -45,9 +45,13 @@ class Scores:
     rerank: float | None = None
 
 
+HIDDEN = "hidden_text"
+"""The family of text that a person who opens the file would not see: parsing finds it, no scanner."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A span of the document's text that reads like an order to a program, and of which family."""
+    """A span of the document's text that reads like an order to a program, or that nobody would see."""
 
     start: int
     end: int
@@ -58,7 +62,8 @@ class Flag:
 class Hit:
     """A chunk found. ``text == revision's text[start:end]``; ``headings`` outermost first.
 
-    ``anchors`` and ``flags`` are those that overlap the chunk. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    ``anchors`` and ``flags`` are those that overlap the chunk; ``unseen`` are all spans of the document that
+    a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6.
     ``language`` is the one whose rules its words were analysed by: "en" too where there are none for its own.
     """
 
@@ -77,6 +82,7 @@ class Hit:
     score: float
     scores: Scores
     flags: tuple[Flag, ...] = ()
+    unseen: tuple[tuple[int, int], ...] = ()
     language: str = "en"
 
 

@@ -22,7 +22,10 @@ from sqlalchemy import (
 )
 
 SCHEMA = 3
-"""1: without scans and flags. 2: without authors, languages, lines, failures. ``migration`` brings one up."""
+"""1: without scans and flags. 2: without authors, languages, failures. ``migration`` brings one up."""
+
+TOLD = 3
+"""The first schema whose versions hold what sources and parsers tell besides: authors, hidden text."""
 
 UNDECIDED = "und"
 """The language of a text whose language cannot be told, as ISO 639-2 names it."""
@@ -85,6 +88,8 @@ versions = Table(
     Column("author", String, nullable=True, doc="who changed it last, where the source tells"),
     Column("language", String, nullable=True, doc="ISO 639-1, or UNDECIDED; null: never looked at"),
     Column("lines", LargeBinary, nullable=True, doc="zstd of JSON [[start, line], ...]: see Document.lines"),
+    Column("unseen", Integer, nullable=True, doc="passages that a person would not see, left out or kept"),
+    Column("hidden", String, nullable=True, doc="JSON [[start, end], ...] of those that are kept"),
     sqlite_autoincrement=True,
 )
 

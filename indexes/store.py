@@ -49,6 +49,12 @@ class Version:
     raw_digest: str
     author: str | None
     language: str | None
+    hidden: str | None
+
+    @property
+    def unseen(self) -> tuple[tuple[int, int], ...]:
+        """The spans of the text that a person who opens the file would not see."""
+        return tuple((start, end) for start, end in json.loads(self.hidden)) if self.hidden else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,9 @@ class Access:
 class Store:
     """An open ``store.sqlite``. Use ``Store.open``; close it, or use it as a context manager."""
 
-    def __init__(self, engine: sa.Engine, path: Path, *, writable: bool) -> None:
+    def __init__(self, engine: sa.Engine, path: Path, *, writable: bool, told: bool = True) -> None:
         self.engine = engine
+        self._told = told
         self.path = path
         self.writable = writable
         self._single: sa.Connection | None = None
@@ -111,7 +118,8 @@ class Store:
             )
         if write and int(found) < schema.SCHEMA:
             migrate(engine, path, int(found))
-        return cls(engine, path, writable=writable)
+        # One of an older program is searched as it is until an index run migrates it.
+        return cls(engine, path, writable=writable, told=write or int(found) >= schema.TOLD)
 
     def close(self) -> None:
         """Close all connections."""
@@ -187,13 +195,14 @@ class Store:
         """Give the versions with these ids; unknown ones are left out."""
         found: dict[int, Version] = {}
         for batch in batches(ids):
-            rows = self.look().execute(_VERSIONS_BY_ID, {"keys": batch})
+            rows = self.look().execute(_BY_ID[self._told], {"keys": batch})
             found |= {row.id: Version(**row) for row in rows.mappings()}
         return found
 
     def versions_of(self, name: str) -> list[Version]:
         """Give every kept version of the documents that ever had this name, newest first."""
-        query = _VERSIONS.where(schema.documents.c.name == name).order_by(schema.versions.c.id.desc())
+        named = _versions(told=self._told).where(schema.documents.c.name == name)
+        query = named.order_by(schema.versions.c.id.desc())
         with self.read() as connection:
             return [Version(**row) for row in connection.execute(query).mappings()]
 
@@ -242,24 +251,20 @@ class Store:
         return self._scanned
 
 
-_VERSIONS = sa.select(
-    schema.versions.c.id,
-    schema.versions.c.document_id,
-    schema.documents.c.name,
-    schema.versions.c.revision,
-    schema.versions.c.layout,
-    schema.versions.c.title,
-    schema.versions.c.link,
-    schema.versions.c.modified,
-    schema.versions.c.parser,
-    schema.versions.c.raw_digest,
-    schema.versions.c.author,
-    schema.versions.c.language,
-).join(schema.documents, schema.documents.c.id == schema.versions.c.document_id)
+_LATER = ("author", "language", "hidden")
+
+
+def _versions(*, told: bool) -> sa.Select[Any]:
+    """Select versions with their documents' names; without ``told``, what an older schema lacks is null."""
+    v, d = schema.versions.c, schema.documents.c
+    kept = ("id", "document_id", "revision", "layout", "title", "link", "modified", "parser", "raw_digest")
+    later = [v[key] if told else sa.null().label(key) for key in _LATER]
+    return sa.select(d.name, *(v[key] for key in kept), *later).join(schema.documents, d.id == v.document_id)
+
 
 # What every search asks, put together once: to build a statement takes longer than to run it.
 _KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
-_VERSIONS_BY_ID = _VERSIONS.where(schema.versions.c.id.in_(_KEYS))
+_BY_ID = {told: _versions(told=told).where(schema.versions.c.id.in_(_KEYS)) for told in (True, False)}
 _TEXTS = sa.select(schema.texts.c.revision, schema.texts.c.text).where(schema.texts.c.revision.in_(_KEYS))
 _LAYOUTS = sa.select(schema.layouts.c.digest, schema.layouts.c.anchors).where(
     schema.layouts.c.digest.in_(_KEYS)

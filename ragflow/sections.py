@@ -22,11 +22,15 @@ class Identity(Section):
 
 
 class Parse(Section):
-    """Limits of one parsing process: seconds, megabytes; whether pictures are read."""
+    """Limits of one parsing process: seconds, megabytes; whether pictures are read.
+
+    ``hidden_text``: what a person who opens the file would not see is left out, or kept and flagged.
+    """
 
     timeout: Annotated[float, Field(gt=0)] = 60
     memory_mb: Annotated[int, Field(ge=128)] = 1024
     ocr: Literal["auto", "off"] = "auto"
+    hidden_text: Literal["drop", "flag"] = "drop"
 
 
 class Chunk(Section):

@@ -26,10 +26,10 @@ def spec(config: Config, name: str) -> SourceSpec:
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
     """Return how to sync; ``cited`` are (document, revision) pairs that runs keep as evidence."""
-    c, i, ocr = config.chunk, config.index, config.parse.ocr
+    c, i, reading = config.chunk, config.index, (config.parse.ocr, config.parse.hidden_text)
     return SyncOptions(
         run=run,
-        keys=ParseKeys(parsing_key(ocr), retry_key(ocr)),
+        keys=ParseKeys(parsing_key(*reading), retry_key(*reading)),
         chunking=Chunking(c.mode, c.tokens, c.overlap),
         brake=Brake(i.brake.share, i.brake.documents),
         keep_generations=i.keep_generations,
@@ -40,7 +40,7 @@ def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> 
 def parsers(config: Config) -> ParserPool:
     """Return the pool of parsing processes with the configured limits."""
     p = config.parse
-    return ParserPool(timeout=p.timeout, memory_mb=p.memory_mb, ocr=p.ocr)
+    return ParserPool(timeout=p.timeout, memory_mb=p.memory_mb, ocr=p.ocr, hidden=p.hidden_text)
 
 
 def _connector(config: Config, name: str) -> Connector:

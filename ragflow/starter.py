@@ -45,10 +45,12 @@ identity:
   # principals: {{mia: [user:mia, group:support]}}   # a login's readers; absent: user:LOGIN
   # auditors: []                    # logins that may see the runs of others
 
+# outbound: {{allow: []}}             # hosts, addresses, networks to be reached though not public
 # parse:
 #   timeout: 60                     # seconds for a file
 #   memory_mb: 1024                 # for the process that reads it
 #   ocr: auto                       # or off; pictures of text need tesseract
+#   hidden_text: drop               # or flag: what a person who opens the file would not see
 {chunk}
 # embed:
 #   engine: onnx

@@ -22,7 +22,7 @@ def settings_of(config: Config) -> dict[str, Any]:
     return {
         "chunk": config.chunk.model_dump(mode="json"),
         "embed": config.embed.model_dump(mode="json"),
-        "parse": {"ocr": config.parse.ocr},
+        "parse": {"ocr": config.parse.ocr, "hidden_text": config.parse.hidden_text},
     }
 
 

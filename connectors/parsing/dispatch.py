@@ -12,6 +12,7 @@ from connectors.parsing import sniff
 from connectors.parsing.archive import read_archive
 from connectors.parsing.draft import Draft
 from connectors.parsing.failures import HINTS, failure, unreadable
+from connectors.parsing.hidden import Hidden
 from connectors.parsing.mail import read_mail
 from connectors.parsing.other import Ocr, read_other, read_plainly
 from connectors.parsing.pdf import read_pdf
@@ -35,22 +36,23 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|\u202e")
 _Outcome = tuple[tuple[Document, ...], tuple[Unreadable, ...]]
 
 
-def parse(raw: Raw, *, ocr: Ocr = "auto") -> Parsed:
+def parse(raw: Raw, *, ocr: Ocr = "auto", hidden: Hidden = "drop") -> Parsed:
     """Return the documents in one item's bytes, the item itself first, then its members, and what failed.
 
     The same bytes give the same documents from run to run and from machine to machine, up to OCR: with
-    ``auto``, pictures of text are read where tesseract's models are installed. Members lie at most
+    ``auto``, pictures of text are read where tesseract's models are installed. ``hidden``: whether text
+    that a person would not see is left out or stays and is flagged. Members lie at most
     three deep (a file in a zip in a mail is two). Never raises for what the bytes hold; an item that
     gives no text is reported in ``unreadable`` with one of the reasons of ``failures``.
     """
-    documents, failed = _parse(raw, ocr, 0)
+    documents, failed = _parse(raw, ocr, hidden, 0)
     return Parsed(documents, failed)
 
 
-def _parse(raw: Raw, ocr: Ocr, depth: int) -> _Outcome:
+def _parse(raw: Raw, ocr: Ocr, hidden: Hidden, depth: int) -> _Outcome:
     try:
         draft, members, refused = _read(raw, ocr)
-        documents, failed = _kept(draft, raw, members), refused
+        documents, failed = _kept(draft, raw, members, hidden), refused
     except UnreadableDocument as error:
         return (), (Unreadable(raw.item, error.reason, error.hint),)
     except MemoryError:
@@ -65,9 +67,8 @@ def _parse(raw: Raw, ocr: Ocr, depth: int) -> _Outcome:
         if depth >= DEEPEST:
             failed = (*failed, unreadable(member.item, "too_large"))
             continue
-        inner = _parse(
-            replace(member, link=raw.link, modified=raw.modified, author=raw.author), ocr, depth + 1
-        )
+        whole = replace(member, link=raw.link, modified=raw.modified, author=raw.author)
+        inner = _parse(whole, ocr, hidden, depth + 1)
         documents, failed = documents + inner[0], failed + inner[1]
     return documents, failed
 
@@ -117,9 +118,9 @@ def _structured(raw: Raw, kind: str) -> Draft:
         return read_plainly(raw.data, media_type)
 
 
-def _kept(draft: Draft | None, raw: Raw, members: Sequence[Raw]) -> tuple[Document, ...]:
+def _kept(draft: Draft | None, raw: Raw, members: Sequence[Raw], hidden: Hidden) -> tuple[Document, ...]:
     """Return the item's own document; a container needs none, anything else must have text."""
-    document = draft.document(raw) if draft is not None else None
+    document = draft.document(raw, hidden=hidden) if draft is not None else None
     if document is not None and document.text:
         return (document,)
     if draft is not None and not members:

@@ -1,12 +1,13 @@
 """What a format's reader writes: raw text with open and closed anchors, made canonical at the end."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from connectors.canonical import canonical
+from connectors.canonical import Canonical, canonical
 from connectors.documents import Anchor, AnchorKind, Document
 from connectors.items import Raw
+from connectors.parsing.hidden import Hidden, hide, regions, visible, wholly
 
 CELLS = " | "
 _FILE_NAME = re.compile(r"\S+\.[A-Za-z]{2,5}\d?")
@@ -56,13 +57,19 @@ class Draft:
         self._anchors.append(Anchor(kind, label, start, self._length if end is None else end))
 
     def heading(self, level: int, text: str) -> None:
-        """Start a section: it lasts until the next heading of its level or a higher one (1 is highest)."""
+        """Start a section: it lasts until the next heading of its level or a higher one (1 is highest).
+
+        One that is hidden as a whole is a hidden line, and starts nothing.
+        """
+        if wholly(text):
+            self.line(hide(text))
+            return
         self.end_sections(level)
         self.gap()
-        label = " ".join(text.split())
+        label = " ".join(visible(text).split())
         self._first_heading = self._first_heading or label
         self._sections.append((level, label, self._length))
-        self.line(label)
+        self.line(" ".join(text.split()))
         self.gap()
 
     def end_sections(self, level: int = 0) -> None:
@@ -75,7 +82,9 @@ class Draft:
         """Append one row of a table as one line, cells joined by `` | ``; an empty row writes nothing."""
         line = CELLS.join(" ".join(cell.split()) for cell in cells)
         line = line.rstrip(" |")
-        if line:
+        if line and wholly(line.replace(CELLS.strip(), "")):
+            self.line(hide(line))
+        elif line:
             start = self._length
             self.line(line)
             self.mark("row", str(number), start, self._length - 1)
@@ -99,10 +108,12 @@ class Draft:
                 previous = number
         self.gap()
 
-    def document(self, raw: Raw) -> Document:
+    def document(self, raw: Raw, *, hidden: Hidden = "drop") -> Document:
         """Return the canonical document: anchors mapped, trimmed of white space, the empty ones dropped."""
         self.end_sections()
-        form = canonical("".join(self._parts))
+        written = "".join(self._parts)
+        unseen = [span for span in regions(written) if written[span[0] + 1 : span[1] - 1].strip()]
+        form = canonical(written, without=regions(written) if hidden == "drop" else ())
         anchors = (
             _trimmed(form.text, anchor, form.map(anchor.start), form.map(anchor.end))
             for anchor in self._anchors
@@ -117,10 +128,12 @@ class Draft:
             link=raw.link,
             modified=raw.modified or self.modified,
             author=_one_line(raw.author or "") or None,
+            hidden=tuple(_spans(form, unseen)) if hidden == "flag" else (),
+            dropped=len(unseen) if hidden == "drop" else 0,
         )
 
     def _own_title(self) -> str:
-        title = _one_line(self.title)
+        title = _one_line(visible(self.title))
         for program in ("Microsoft Word - ", "Microsoft PowerPoint - "):
             title = title.removeprefix(program)
         # A bare number or the name of the file it was printed from tells a reader nothing.
@@ -132,6 +145,21 @@ def stem(name: str) -> str:
     """Return the last part of a path without its suffix; a name that is all suffix stays."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return last.rsplit(".", 1)[0] or last
+
+
+def _spans(form: Canonical, unseen: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Give the canonical spans of what is hidden; those that only white space parts are one."""
+    last: tuple[int, int] | None = None
+    for start, end in unseen:
+        span = form.map(start), form.map(end)
+        if last is not None and not form.text[last[1] : span[0]].strip():
+            last = last[0], span[1]
+            continue
+        if last is not None and last[0] < last[1]:
+            yield last
+        last = span
+    if last is not None and last[0] < last[1]:
+        yield last
 
 
 def _one_line(text: str) -> str:

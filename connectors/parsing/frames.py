@@ -63,7 +63,13 @@ def parsed_from(header: object) -> Parsed:
     """Undo ``parsed_header``."""
     told = cast(dict[str, list[dict[str, Any]]], header)
     documents = tuple(
-        Document(**{**document, "anchors": tuple(Anchor(**anchor) for anchor in document["anchors"])})
+        Document(
+            **{
+                **document,
+                "anchors": tuple(Anchor(**anchor) for anchor in document["anchors"]),
+                "hidden": tuple((start, end) for start, end in document["hidden"]),
+            }
+        )
         for document in told["documents"]
     )
     return Parsed(documents, tuple(Unreadable(**one) for one in told["unreadable"]))

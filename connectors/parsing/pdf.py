@@ -14,6 +14,7 @@ from connectors.errors import UnreadableDocument
 from connectors.parsing.draft import Draft
 from connectors.parsing.failures import failure
 from connectors.parsing.other import Ocr, read_scan
+from connectors.parsing.pdf_sight import page_text
 from connectors.parsing.versions import named
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _BROKEN_WORD = re.compile("[\ufffe\x02](?:\r?\n)?")
 
 def read_pdf(data: bytes, *, ocr: Ocr = "auto") -> Draft:
     """Read a pdf with one ``page`` anchor for each page that has text; a word cut at a line's end stays cut.
+
+    Text that a person would not see is marked as hidden (see ``pdf_sight``).
 
     Raises:
         UnreadableDocument: ``locked``, ``no_text_layer`` or ``damaged``.
@@ -40,12 +43,12 @@ def read_pdf(data: bytes, *, ocr: Ocr = "auto") -> Draft:
 
 
 def _read(document: "PdfDocument") -> tuple[Draft, bool]:
-    draft = Draft(named("pypdfium2") + " pdf/1")
+    draft = Draft(named("pypdfium2") + " pdf/2")
     draft.title = document.get_metadata_dict().get("Title") or ""
     written = False
     for number in range(len(document)):
         with closing(document[number]) as page, closing(page.get_textpage()) as layer:
-            text = _BROKEN_WORD.sub("-\n", layer.get_text_range())
+            text = _BROKEN_WORD.sub("-\n", page_text(page, layer))
         start = draft.position
         draft.line(text)
         draft.mark("page", str(number + 1), start)

@@ -18,6 +18,7 @@ from connectors.errors import ConnectorError
 from connectors.items import Raw
 from connectors.parsing.failures import unreadable
 from connectors.parsing.frames import parsed_from, raw_header, read_frame, write_frame
+from connectors.parsing.hidden import Hidden
 from connectors.parsing.other import Ocr
 from connectors.parsing.sniff import suffix
 
@@ -25,7 +26,7 @@ _ROOT = str(Path(__file__).resolve().parents[2])
 # -P keeps the working folder, where anyone may have put a module, off the path.
 _CODE = (
     "import sys; sys.path.append(sys.argv[1]); from connectors.parsing.worker import main;"
-    " main(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))"
+    " main(int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))"
 )
 _BATCH_ITEMS = 32
 _SMALL_BYTES = 16_384
@@ -45,10 +46,16 @@ class ParserPool:
     """
 
     def __init__(
-        self, workers: int = 2, *, timeout: float = 60.0, memory_mb: int = 1024, ocr: Ocr = "auto"
+        self,
+        workers: int = 2,
+        *,
+        timeout: float = 60.0,
+        memory_mb: int = 1024,
+        ocr: Ocr = "auto",
+        hidden: Hidden = "drop",
     ) -> None:
         self._timeout = timeout
-        self._arguments = (ocr, memory_mb * _MB)
+        self._arguments = (ocr, hidden, memory_mb * _MB)
         self._slots: list[_Worker | None] = [None] * max(1, workers)
 
     def __enter__(self) -> Self:
@@ -169,7 +176,7 @@ def _is_cheap(raw: Raw) -> bool:
 class _Worker:
     """One process, the batch it works on, and the moment at which its present item is overdue."""
 
-    def __init__(self, ocr: Ocr, memory_bytes: int) -> None:
+    def __init__(self, ocr: Ocr, hidden: Hidden, memory_bytes: int) -> None:
         self.tasks: deque[Raw] = deque()
         self._memory = memory_bytes
         self._deadline = 0.0
@@ -177,7 +184,7 @@ class _Worker:
         self._peak = 0
         # Its own session: an interrupt at the terminal is the parent's to decide on.
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid()), ocr, str(memory_bytes * 2)],
+            [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid()), ocr, hidden, str(memory_bytes * 2)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -8,7 +8,9 @@ import re
 from html.parser import HTMLParser
 
 from connectors.parsing.draft import Draft
+from connectors.parsing.hidden import hide, unmarked, wholly
 from connectors.parsing.plain import decode
+from connectors.parsing.sight import Sight, told
 from connectors.parsing.versions import named
 
 _SKIPPED = frozenset("script style template noscript svg math object iframe select datalist head".split())
@@ -30,8 +32,8 @@ _HEADING_ID = re.compile(r"^(#{1,6}[ \t].*?)[ \t]*\{#[\w.:-]+\}[ \t]*$", re.MULT
 
 
 def read_html(data: bytes, *, declared: str = "") -> Draft:
-    """Read a page: text in source order, scripts, styles and forms' choices left out."""
-    draft = Draft("html/1")
+    """Read a page: text in source order, scripts, styles and forms' choices left out, hidden text marked."""
+    draft = Draft("html/2")
     walk(decode(data, declared=declared, says_itself=True), draft)
     return draft
 
@@ -40,7 +42,7 @@ def read_markdown(data: bytes, *, declared: str = "") -> Draft:
     """Read Markdown as its reader sees it; front matter gives its title and nothing else."""
     from markdown_it import MarkdownIt
 
-    draft = Draft(named("markdown-it-py") + " markdown/1")
+    draft = Draft(named("markdown-it-py") + " markdown/2")
     text = decode(data, declared=declared)
     if front := _FRONT_MATTER.match(text):
         if title := _TITLE.search(front[1]):
@@ -74,6 +76,7 @@ class _Walker(HTMLParser):
         self._lists: list[int | None] = []
         self._level = 0
         self._tables: list[_Table] = []
+        self._sight = Sight()
 
     def finish(self) -> None:
         """Write what is still open at the end of the page."""
@@ -85,6 +88,8 @@ class _Walker(HTMLParser):
         if self._skip == ["head"] and tag not in _IN_HEAD:
             # Its end tag may be left out: the first thing that a head cannot hold ends it.
             self._skip.clear()
+            self._sight.leave("head")
+        self._sight.enter(tag, dict(attrs))
         if tag == "title" and not self._draft.title and "svg" not in self._skip:
             self._in_title = True
         elif tag == "body":
@@ -128,7 +133,12 @@ class _Walker(HTMLParser):
         elif tag in _BLOCKS or tag == "div":
             self._end_block(tight=bool(self._prefix) or tag in ("div", "dd", "dt", "option"))
 
+    def handle_comment(self, data: str) -> None:
+        if not self._skip and told(data):
+            self._text.append(hide(" " + " ".join(data.split()) + " "))
+
     def handle_endtag(self, tag: str) -> None:
+        self._sight.leave(tag)
         if tag == "title" and self._in_title:
             self._in_title = False
         elif tag in self._skip:
@@ -158,9 +168,12 @@ class _Walker(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._in_title:
-            self._draft.title += data
+            self._draft.title += unmarked(data)
+        elif self._skip[-1:] == ["style"]:
+            self._sight.learn(data)
         elif not self._skip:
-            self._text.append(data if self._pre else re.sub(r"[ \t\r\n\f]+", " ", data))
+            text = unmarked(data if self._pre else re.sub(r"[ \t\r\n\f]+", " ", data))
+            self._text.append(hide(text) if self._sight.unseen and text.strip() else text)
 
     def _item_prefix(self) -> str:
         depth = "  " * (len(self._lists) - 1)
@@ -183,7 +196,8 @@ class _Walker(HTMLParser):
             self._draft.heading(self._level, text)
         elif text.strip():
             indent = "  " * len(self._lists) if self._lists and not self._prefix else ""
-            self._draft.line(self._prefix + indent + text.strip("\n"))
+            line = self._prefix + indent + text.strip("\n")
+            self._draft.line(hide(line) if wholly(text) else line)
             self._prefix = ""
         if not tight:
             self._draft.gap()

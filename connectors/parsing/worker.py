@@ -9,12 +9,13 @@ from typing import BinaryIO, cast
 
 from connectors.parsing.dispatch import parse
 from connectors.parsing.frames import parsed_header, raw_from, read_frame, write_frame
+from connectors.parsing.hidden import Hidden
 from connectors.parsing.other import Ocr
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, ocr: str, memory_bytes: int) -> None:
+def main(parent: int, ocr: str, hidden: str, memory_bytes: int) -> None:
     """Serve until the input ends. ``parent`` is the process id without which this one must not live."""
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -28,10 +29,10 @@ def main(parent: int, ocr: str, memory_bytes: int) -> None:
     # The parent starts the clock of the first item when this says that the libraries are loaded.
     write_frame(answers, "ready")
     answers.flush()
-    serve(sys.stdin.buffer, answers, cast(Ocr, ocr))
+    serve(sys.stdin.buffer, answers, cast(Ocr, ocr), cast(Hidden, hidden))
 
 
-def serve(tasks: BinaryIO, answers: BinaryIO, ocr: Ocr) -> None:
+def serve(tasks: BinaryIO, answers: BinaryIO, ocr: Ocr, hidden: Hidden) -> None:
     """Answer batch after batch: a frame with the number of items, then one frame an item."""
     while (head := read_frame(tasks)) is not None:
         count = cast(int, head[0])
@@ -40,7 +41,7 @@ def serve(tasks: BinaryIO, answers: BinaryIO, ocr: Ocr) -> None:
         for frame in batch:
             if frame is None:
                 return
-            write_frame(answers, parsed_header(parse(raw_from(*frame), ocr=ocr)))
+            write_frame(answers, parsed_header(parse(raw_from(*frame), ocr=ocr, hidden=hidden)))
             answers.flush()
 
 

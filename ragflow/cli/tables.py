@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from indexes.query import HIDDEN
 from ragflow.terminal import escape, one_line
 
 Json = Mapping[str, Any]
@@ -66,7 +67,11 @@ def _flagged(entries: Sequence[Json], documents: int) -> Iterator[str]:
     names = list(dict.fromkeys(entry["document"] for entry in entries))[:_SHOWN_FLAGGED]
     hold = "1 document holds" if documents == 1 else f"{documents:,} documents hold"
     yield ""
-    yield f"{hold} text that reads like orders to a program; it is treated as data:"
+    if any(entry["family"].startswith(HIDDEN) for entry in entries):
+        yield f"{hold} text that a person would not see, or that reads like"
+        yield "orders to a program; it is left out, or treated as data:"
+    else:
+        yield f"{hold} text that reads like orders to a program; it is treated as data:"
     for name in names:
         families = ", ".join(f"{one['count']} {one['family']}" for one in entries if one["document"] == name)
         yield f"  {escape(name)}: {escape(families)}"

@@ -40,7 +40,8 @@ def pack(
     Each source, then each document, brings its best hit before any brings a third, as far as their scores
     can be compared. What is nearly the same as a passage before it is left out, unless a number, a date, a
     name or a negation differs: versions that contradict each other both stay. A hit that is cut is made
-    longer (see ``widening``) where the budget allows, but not by what reads like an order to a program.
+    longer (see ``widening``) where the budget allows, but not by what reads like an order to a program, or
+    what a person who opens the file would not see.
     Hits of one document that overlap or touch become one passage, at the place of the first. What does not
     fit, or would take more than half of the budget from the others, is cut to the sentences around ``focus``
     (offset in the document, by chunk id; absent: its beginning), or left out where too little is left.
@@ -82,7 +83,7 @@ class _Packer:
         if text[hit.start : hit.end] != hit.text:
             return self._put(hit)
         wide = widen(hit, text)
-        if any(_beside(hit, wide[0] + flag.start, wide[0] + flag.end) for flag in _orders(hit, wide, text)):
+        if any(_beside(hit, *span) for span in (*_orders(hit, wide, text), *_unseen(hit, wide))):
             wide = hit.start, hit.end
         for span in dict.fromkeys([wide, (hit.start, hit.end)]):
             if self._count(text[slice(*span)]) > self._most:
@@ -155,9 +156,15 @@ def _document(hit: Hit) -> str:
     return f"document {hit.document}"
 
 
-def _orders(hit: Hit, span: Span, text: str) -> tuple[Flag, ...]:
-    """Return what reads like an order to a program in the longer span; offsets count from its start."""
-    return scan(text[slice(*span)]) if span != (hit.start, hit.end) else ()
+def _orders(hit: Hit, span: Span, text: str) -> list[Span]:
+    """Return what reads like an order to a program in the longer span."""
+    found = scan(text[slice(*span)]) if span != (hit.start, hit.end) else ()
+    return [(span[0] + flag.start, span[0] + flag.end) for flag in found]
+
+
+def _unseen(hit: Hit, span: Span) -> list[Span]:
+    """Return what a person would not see in the longer span."""
+    return [one for one in hit.unseen if one[0] < span[1] and span[0] < one[1]]
 
 
 def _beside(hit: Hit, start: int, end: int) -> bool:

@@ -13,13 +13,20 @@ class Samples:
     @staticmethod
     def pdf(*pages: str, title: str = "") -> bytes:
         """A pdf with one line of text a page; an empty page has no text at all."""
+        streams = []
+        for text in pages:
+            shown = text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
+            streams.append(b"BT /F1 12 Tf 72 700 Td (" + shown + b") Tj ET" if text else b"")
+        return Samples.drawn(*streams, title=title)
+
+    @staticmethod
+    def drawn(*pages: bytes, title: str = "") -> bytes:
+        """A pdf whose pages are drawn by these content streams; /F1 is Helvetica."""
         bodies = [b"<< /Type /Catalog /Pages 2 0 R >>"]
         kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
         bodies.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode())
         bodies.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
-        for number, text in enumerate(pages):
-            shown = text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
-            stream = b"BT /F1 12 Tf 72 700 Td (" + shown + b") Tj ET" if text else b""
+        for number, stream in enumerate(pages):
             bodies.append(
                 b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >>"
                 + f" /Contents {5 + 2 * number} 0 R >>".encode()

@@ -129,7 +129,7 @@ def test_an_error_of_the_supply_passes_through_and_the_pool_lives_on(pool: Parse
 def test_what_takes_too_long_is_ended_and_the_rest_goes_on(samples: type) -> None:
     raws = [
         note(1),
-        Raw("slow.html", slow_page(60), "slow.html"),
+        Raw("slow.html", slow_page(300), "slow.html"),
         note(2),
         Raw("a.pdf", samples.pdf("x"), "a.pdf"),
     ]
@@ -151,7 +151,7 @@ def test_what_takes_too_much_memory_is_ended_and_the_rest_goes_on() -> None:
 def test_a_worker_that_dies_costs_its_item_and_no_other(pool: ParserPool) -> None:
     def supply() -> Iterator[Raw]:
         yield note(1)
-        yield Raw("slow.html", slow_page(60), "slow.html")
+        yield Raw("slow.html", slow_page(300), "slow.html")
         for worker in pool._slots:
             if worker is not None and worker.tasks and worker.tasks[0].item == "slow.html":
                 worker._process.send_signal(signal.SIGSEGV)

@@ -33,7 +33,7 @@ identity:
   principals: {mia: [user:mia, group:support]}
   impersonate: [mia]
   auditors: []
-parse: {timeout: 60, memory_mb: 1024, ocr: auto}
+parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
 search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
@@ -121,10 +121,6 @@ MISTAKES = [
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
         'ragflow.yaml:2: unknown key "include" in sources.s (known: readers, description, examples, type, path)',
-    ),
-    (
-        f"{GOOD}parse: {{hidden_text: drop}}\n",
-        'ragflow.yaml:4: unknown key "hidden_text" in parse (known: timeout, memory_mb, ocr)',
     ),
     (
         f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
