@@ -217,8 +217,8 @@ def test_an_older_generation_is_written_anew_without_embedding_anything(
     world.close()
 
 
-def _in_english(true):  # type: ignore[no-untyped-def]
-    def add(self, body, title, headings, *, language="en"):  # type: ignore[no-untyped-def]
+def _in_english(true):
+    def add(self, body, title, headings, *, language="en"):
         true(self, body, title, headings, language="en")
 
     return add
