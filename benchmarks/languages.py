@@ -2,10 +2,10 @@
 
     python benchmarks/languages.py --json
 
-Each handbook (``languages/``, written for this) has eight pages on the same matters, ten questions that one
-answers, mostly with words in another form than the page has them, and five that none does. Counted are the
-right pages found first by words and by both legs, the answerable questions that were answered from the right
-page, and the others that were not answered.
+Each handbook (``languages/``, written for this) has eight pages on the same matters, ten questions that a
+page answers, mostly with words in another form than the page has them, and five that none does. Counted are
+the right pages found first by words and by both legs, the answerable questions that were answered from the
+right page, and the others that were not answered.
 """
 
 import argparse

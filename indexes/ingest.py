@@ -265,7 +265,7 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     }
     lines = pack(json.dumps(document.lines, separators=(",", ":"))) if document.lines else None
     # Of the same content too, the source and the parser may tell something else than before.
-    origin = {
+    origin: dict[str, object] = {
         "parser": document.parser,
         "raw_digest": raw_digest,
         "modified": document.modified,

@@ -115,23 +115,27 @@ def _by_language(words: Words) -> list[_Sought]:
 
 
 def _looked_up(slices: Sequence[Slice], sought: Sequence[_Sought]) -> _Found:
+    wanted: dict[str, set[int | None]] = {}
+    for one in sought:
+        wanted.setdefault(one.term, set()).add(one.language)
     found = []
     for each in slices:
-        postings = each.segment.postings
-        known = {term: _readable(each, postings.lookup(term)) for term in {one.term for one in sought}}
-        found.append([_of_language(postings, known[one.term], one.language) for one in sought])
+        known = {
+            (term, language): posting
+            for term, languages in wanted.items()
+            for language, posting in _readable(each, each.segment.postings.lookup(term), languages).items()
+        }
+        found.append([known[one.term, one.language] for one in sought])
     return found
 
 
-def _readable(each: Slice, posting: Posting) -> Posting:
-    """Return the entries of a posting whose rows are readable."""
-    return _picked(posting, each.mask[posting.rows])
-
-
-def _of_language(postings: Postings, posting: Posting, language: int | None) -> Posting:
-    if language is None:
-        return posting
-    return _picked(posting, postings.languages[posting.rows] == language)
+def _readable(each: Slice, posting: Posting, languages: set[int | None]) -> dict[int | None, Posting]:
+    """Return the entries of a posting whose rows are readable, by language; under None those of all rows."""
+    posting = _picked(posting, each.mask[posting.rows])
+    if not languages - {None}:
+        return {None: posting}
+    of_rows = each.segment.postings.languages[posting.rows]
+    return {one: posting if one is None else _picked(posting, of_rows == one) for one in languages}
 
 
 def _picked(posting: Posting, mask: NDArray[np.bool_]) -> Posting:
