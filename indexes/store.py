@@ -205,11 +205,8 @@ class Store:
         acl_of[pairs[:, 0]] = pairs[:, 1]
         return Access(epoch, acl_of, readers)
 
-    def hidden(self, documents: Collection[str], readers: frozenset[str] | None) -> frozenset[str]:
-        """Give those of the named documents that the store knows and none of ``readers`` may read now.
-
-        A deleted one counts by the readers that it had last. ``readers`` None: those that nobody may read.
-        """
+    def readers_of(self, documents: Collection[str]) -> dict[str, frozenset[str]]:
+        """Give the readers of the named documents, of a deleted one those it had last; no unknown ones."""
         found: dict[str, frozenset[str]] = {}
         d = schema.documents.c
         with self.read() as connection:
@@ -217,11 +214,7 @@ class Store:
             for batch in batches(sorted(documents)):
                 query = sa.select(d.name, d.acl).where(d.name.in_(batch)).order_by(d.id)
                 found |= {name: known.get(acl, _NOBODY) for name, acl in connection.execute(query)}
-        return frozenset(
-            name
-            for name, who in found.items()
-            if not who or (readers is not None and readers.isdisjoint(who))
-        )
+        return found
 
     def versions(self, ids: Sequence[int]) -> dict[int, Version]:
         """Give the versions with these ids; unknown ones are left out."""

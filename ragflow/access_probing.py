@@ -50,7 +50,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Findings:
     """What was tried and what failed."""
 
     chosen: Trials
@@ -102,7 +102,7 @@ class _Probe:
 
 def tried(
     config: Config, embedder: Embedder, run: Run, *, limit: int, progress: Progress = lambda *_: None
-) -> Tested:
+) -> Findings:
     """Plant canaries into a copy of the workspace and look for them in every output.
 
     Raises ``RagflowError``: NoGeneration, WeightsMismatch, ConfigError (the table of groups), DiskFull.
@@ -119,7 +119,7 @@ def tried(
             progress("askers", done, len(chosen.askers))
             probing.look(readers, before[readers])
         progress("askers", len(chosen.askers), len(chosen.askers))
-    return Tested(chosen, probing.outputs, tuple(dict.fromkeys(probing.failures)))
+    return Findings(chosen, probing.outputs, tuple(dict.fromkeys(probing.failures)))
 
 
 class _Probing:
@@ -233,7 +233,7 @@ class _Probing:
         if one in self._owned:
             answer = self._owned[one]
             absent = {answer["run"]: _NO_RUN}
-            yield _Probe("runs show", ("runs", "show", answer["run"]), "", given, absent)
+            yield _Probe("runs show", ("runs", "show", answer["run"], "--json"), "", given, absent)
             yield _Probe("verify", ("verify", answer["run"]), "", (), absent)
             yield _Probe("ask --thread", ("ask", "And then?", "--thread", answer["run"]), "", given, absent)
             yield _Probe("verify -", ("verify", "-"), json.dumps(answer), given)

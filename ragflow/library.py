@@ -112,7 +112,13 @@ class Library:
 
         ``readers`` None: those that nobody may read.
         """
-        return self._store.hidden(documents, readers) if documents else frozenset()
+        known = self._store.readers_of(documents) if documents else {}
+        return frozenset(name for name, who in known.items() if not _meet(who, readers))
+
+    def known(self, documents: Collection[str], readers: frozenset[str] | None) -> frozenset[str]:
+        """Give those that are, or were, open to the readers; None: to anybody."""
+        known = self._store.readers_of(documents) if documents else {}
+        return frozenset(name for name, who in known.items() if _meet(who, readers))
 
     def sources(self, readers: frozenset[str]) -> frozenset[str]:
         """Give the sources that the readers can read anything of now."""
@@ -194,6 +200,10 @@ class Library:
         return [
             (row.name, row.reason) for row in rows if not known.get(row.acl, frozenset()).isdisjoint(readers)
         ]
+
+
+def _meet(who: frozenset[str], readers: frozenset[str] | None) -> bool:
+    return bool(who) if readers is None else not who.isdisjoint(readers)
 
 
 def _chunks(readable: Readable) -> dict[int, int]:
