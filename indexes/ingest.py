@@ -236,7 +236,7 @@ def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl:
         else:
             document_id = old.id
         version = _version(connection, document_id, document, one.raw_digest or "")
-        values = {"version": version, "reason": None, "hint": None, "acl": acl}
+        values: dict[str, object] = {"version": version, "reason": None, "hint": None, "acl": acl}
         connection.execute(_SET_DOCUMENT, {"of_id": document_id, **values})
     for unreadable in one.parsed.unreadable:
         name = f"{source}/{unreadable.item}"
@@ -282,7 +282,7 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     layout = {"digest": content["layout"], "anchors": pack(packed)}
     connection.execute(_ADD_TEXT, text)
     connection.execute(_ADD_LAYOUT, layout)
-    return _insert(connection, schema.versions, {"document_id": document_id, **content, **origin})
+    return _insert(connection, schema.versions, {"document_id": document_id} | content | origin)
 
 
 def _fields(anchor: Anchor) -> tuple[str, str, int, int]:
