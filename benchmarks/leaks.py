@@ -249,7 +249,7 @@ def main() -> int:
     else:
         print(
             f"{figures.documents:,} documents, {figures.questions:,} questions, {figures.outputs:,} outputs: "
-            f"{len(figures.leaks):,} leaks ({figures.found_of_ones_own:,} outputs showed one's own documents; "
+            f"{len(figures.leaks):,} leaks ({figures.found_of_ones_own:,} outputs showed one's own; "
             f"{figures.seconds:.0f} s)"
         )
         for one in figures.leaks[:20]:
