@@ -105,6 +105,7 @@ class EmbeddedIndex:
         if self._view is not None:
             self._view.close()
             self._view = None
+        self._masks.clear()  # they hold the mapped files
 
     def search(self, query: Query) -> Found:
         """Find the chunks nearest to a question among those its readers may read.

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -38,7 +38,9 @@ STATES = (
     " promoted collected erased done"
 ).split()
 NAMES = st.sampled_from([f"{source}/{item}" for source in ("hr", "ops") for item in "abcde"])
-ACCESS = st.sets(st.sampled_from(READERS), max_size=2).map(lambda some: tuple(sorted(some)))
+ACCESS = st.sampled_from(
+    [("everyone",), ("group:hr",), ("everyone", "user:mia"), ("group:hr", "user:mia"), ()]
+)
 
 
 class Killed(BaseException):
@@ -59,6 +61,30 @@ TROUBLE = st.one_of(
     st.just(Trouble(lists=False)),
     st.builds(Trouble, fetches=st.integers(0, 2)),
     st.builds(Trouble, unreachable=st.frozensets(st.sampled_from("abcde"), min_size=1)),
+)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change at a source: ``put`` (new or changed), ``remove``, ``rename`` or ``access``."""
+
+    kind: str
+    name: str
+    word: str
+    readers: tuple[str, ...]
+    to: str = "a"
+
+
+EDITS = st.lists(
+    st.builds(
+        Edit,
+        st.sampled_from(["put", "put", "remove", "rename", "access"]),
+        NAMES,
+        st.sampled_from(WORDS),
+        ACCESS,
+        st.sampled_from("abcde"),
+    ),
+    max_size=5,
 )
 
 
@@ -143,37 +169,28 @@ class Histories(RuleBasedStateMachine):
         self.model = Model()
         self.open_index = world.index()
 
-    # -- what happens at the sources -------------------------------------------------------------
-
-    @rule(name=NAMES, word=st.sampled_from(WORDS), readers=ACCESS)
-    def put(self, name: str, word: str, readers: tuple[str, ...]) -> None:
-        self.model.sources[name] = (f"A note on the {word}.", readers)
-
-    @rule(name=NAMES)
-    def remove(self, name: str) -> None:
-        self.model.sources.pop(name, None)
-
-    @rule(name=NAMES, to=st.sampled_from("abcde"))
-    def rename(self, name: str, to: str) -> None:
-        if name in self.model.sources:
-            self.model.sources[f"{name.partition('/')[0]}/{to}"] = self.model.sources.pop(name)
-
-    @rule(name=NAMES, readers=ACCESS)
-    def change_access(self, name: str, readers: tuple[str, ...]) -> None:
-        if name in self.model.sources:
-            self.model.sources[name] = (self.model.sources[name][0], readers)
-
-    # -- what is done to the index ---------------------------------------------------------------
+    @initialize(first=st.dictionaries(NAMES, st.tuples(st.sampled_from(WORDS), ACCESS), min_size=4))
+    def begin(self, first: dict[str, tuple[str, tuple[str, ...]]]) -> None:
+        self.edit([Edit("put", name, word, readers) for name, (word, readers) in first.items()])
+        self.sync_whole([])
 
     @rule(
+        edits=EDITS,
         troubles=st.fixed_dictionaries({"hr": TROUBLE, "ops": TROUBLE}),
         only=st.sampled_from([("hr", "ops"), ("hr",), ("ops",)]),
         fetchers=st.sampled_from([1, 3]),
         allowed=st.booleans(),
     )
     def sync(
-        self, troubles: dict[str, Trouble], only: tuple[str, ...], fetchers: int, *, allowed: bool
+        self,
+        edits: list[Edit],
+        troubles: dict[str, Trouble],
+        only: tuple[str, ...],
+        fetchers: int,
+        *,
+        allowed: bool,
     ) -> None:
+        self.edit(edits)
         sources = {name: self.source(name, troubles[name]) for name in only}
         report = self.run(sources, fetchers=fetchers, allowed=allowed)
         for name, source in sources.items():
@@ -186,8 +203,9 @@ class Histories(RuleBasedStateMachine):
             self.unsettled(name, status)
         self.promoted(report.reason)
 
-    @rule(state=st.sampled_from(STATES), nth=st.integers(1, 2))
-    def sync_killed(self, state: str, nth: int) -> None:
+    @rule(edits=EDITS, state=st.sampled_from(STATES), nth=st.integers(1, 2))
+    def sync_killed(self, edits: list[Edit], state: str, nth: int) -> None:
+        self.edit(edits)
         before = {reader: self.model.finds(reader) for reader in READERS}
         real, seen, reached = Sync._step, 0, False
 
@@ -210,10 +228,11 @@ class Histories(RuleBasedStateMachine):
             self.nothing_lost_is_found()
         elif state not in ("access", "buried"):
             assert {reader: self.found(reader) for reader in READERS} == before
-        self.sync_whole()
+        self.sync_whole([])
 
-    @rule()
-    def sync_whole(self) -> None:
+    @rule(edits=EDITS)
+    def sync_whole(self, edits: list[Edit]) -> None:
+        self.edit(edits)
         sources = {name: self.source(name) for name in ("hr", "ops")}
         report = self.run(sources)
         for name in sources:
@@ -225,7 +244,6 @@ class Histories(RuleBasedStateMachine):
             assert report.documents == len(self.model.sources)
         assert failures.failures(self.world.store) == []
 
-    @precondition(lambda self: self.model.live is not None)
     @rule()
     def rollback(self) -> None:
         left = self.world.generations.manifest(self.world.generations.live() or "")
@@ -236,8 +254,6 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def forget(self, name: str) -> None:
-        if self.model.live is None:
-            return
         shown = {one: now for one, now in self.model.shown[self.model.live].items() if one != name}
         self.close_index()
         forget(self.world.store, self.world.generations, name, cited=())
@@ -269,6 +285,20 @@ class Histories(RuleBasedStateMachine):
         assert held == expected
 
     # -- the means -------------------------------------------------------------------------------
+
+    def edit(self, edits: list[Edit]) -> None:
+        """Change what the sources hold."""
+        sources = self.model.sources
+        for one in edits:
+            text, readers = sources.get(one.name, ("", ()))
+            if one.kind == "put":
+                sources[one.name] = (f"A note on the {one.word}.", one.readers)
+            elif one.name in sources:
+                del sources[one.name]
+                if one.kind == "rename":
+                    sources[f"{one.name.partition('/')[0]}/{one.to}"] = (text, readers)
+                elif one.kind == "access":
+                    sources[one.name] = (text, one.readers)
 
     def source(self, name: str, trouble: Trouble = Trouble()) -> Source:
         planted = [
@@ -330,6 +360,7 @@ class Histories(RuleBasedStateMachine):
         self.open_index.close()
 
     def teardown(self) -> None:
+        self.open_index._store.close()
         self.world.close()
 
 
@@ -340,7 +371,7 @@ def test_after_any_history_everybody_finds_exactly_what_is_theirs(
         lambda: Histories(new_world()),
         settings=settings(
             max_examples=rounds(fast=20, soak=300),
-            stateful_step_count=20,
+            stateful_step_count=12,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -15,7 +15,7 @@ import ragflow
 from indexes import difference, ranking, schema
 from indexes.embedding import Embedder
 from indexes.ranking import Slice
-from ragflow import access_probing, access_trials, evaluation, history, library, upkeep
+from ragflow import access_probing, access_trials, evaluation, history, library, parts, upkeep
 from ragflow.access_probing import Findings, Run, tried
 from ragflow.cli import main
 from ragflow.cli.access import commands
@@ -43,6 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with ragflow.open(made) as app:
         assert app.index().exit_code == 0
     return made
+
+
+@pytest.fixture(autouse=True)
+def _one_embedder(monkeypatch: pytest.MonkeyPatch, embedder: Embedder) -> None:
+    monkeypatch.setattr(parts, "embedder", lambda _: embedder)
 
 
 @pytest.fixture
@@ -217,8 +222,10 @@ def test_what_was_stored_for_one_who_might_read_it_is_found(
     outputs: set[tuple[str, str]],
 ) -> None:
     breaking(monkeypatch)
-    monkeypatch.setattr(access_trials, "EVERYONE", "group:hr")  # so that all sets are hidden from a stranger
-    assert outputs <= failed(config, embedder, run, limit=3)
+    chosen = access_trials.trials(config, limit=3, chance=random.Random(1))
+    stranger = replace(chosen, askers=chosen.askers[:1])
+    monkeypatch.setattr(access_probing, "trials", lambda *_, **__: stranger)
+    assert outputs <= failed(config, embedder, run)
 
 
 def test_a_filter_that_hides_everything_proves_nothing(
