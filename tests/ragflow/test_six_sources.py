@@ -1,4 +1,4 @@
-"""One ragflow.yaml with six kinds of source, against real servers: it syncs, survives faults, forgets, keeps apart."""
+"""One ragflow.yaml with six kinds of source, against real servers: synced, spoilt, forgotten, kept apart."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -113,7 +113,8 @@ class Company:
         self.desk.run(self.database, "DROP TABLE IF EXISTS tickets")
         self.desk.run(
             self.database,
-            "CREATE TABLE tickets (id int PRIMARY KEY, subject text, body text, watchers text[], changed timestamptz)",
+            "CREATE TABLE tickets"
+            " (id int PRIMARY KEY, subject text, body text, watchers text[], changed timestamptz)",
         )
         rows = "INSERT INTO tickets VALUES (%s, %s, %s, %s, now())"
         self.desk.run(self.database, rows, (1, "Vestra", NOTICE["desk/1"], ["mia"]))
@@ -122,9 +123,9 @@ class Company:
         self.wiki.put("10", title="Notice", body=f"<p>{NOTICE['wiki/10']}</p>")
         self.wiki.put("11", title="Council", body=f"<p>{NOTICE['wiki/11']}</p>", users=("mia@example.org",))
         box = self.post.client("desk")
-        box.select("INBOX")
-        box.store("1:*", "+FLAGS", "\\Deleted")
-        box.expunge()
+        if int(box.select("INBOX")[1][0]):
+            box.store("1:*", "+FLAGS", "\\Deleted")
+            box.expunge()
         for number, to in ((1, "mia@example.org"), (2, "bob@example.org")):
             body = NOTICE[f"post/m{number}@example.org"]
             box.append("INBOX", "", "", message(number, to=to, body=body, From="Desk <desk@example.org>"))
@@ -154,7 +155,7 @@ def company(need_system: Callable[..., None], tmp_path_factory: pytest.TempPathF
 def office(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace over the filled company."""
     company.fill()
-    company.wiki.faults = company.site.faults = Faults(0)
+    company.wiki.faults = company.site.faults = Faults(0, seed=0)
     for name, value in {
         "BUCKET_KEY": KEY,
         "BUCKET_SECRET": SECRET,
@@ -236,7 +237,7 @@ def test_two_people_asking_the_same_each_see_only_what_is_theirs(
         assert not [name for name, said in NOTICE.items() if name not in theirs and said in shown], who
     code, _ = run(office, capsys, "sources", "show", "desk/2", "--as", "user:mia")
     assert code == 6
-    code, tested = run(office, capsys, "access", "test")
+    code, tested = run(office, capsys, "access", "test", "--limit", "3")
     assert code == 0, tested
 
 
