@@ -1,5 +1,6 @@
 """``ragflow`` itself: the flags that stand before a command, and the list of commands."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,8 +39,12 @@ class Root(TyperGroup):
             return broken_pipe()
 
 
+@cache
 def build() -> Any:
-    """Return the whole command line: Typer's group of commands, whose class it keeps private."""
+    """Return the whole command line: Typer's group of commands, whose class it keeps private.
+
+    Made once a process: `access test` runs thousands of commands, each of which would make all of them.
+    """
     program = typer.Typer(
         cls=Root,
         rich_markup_mode=None,
