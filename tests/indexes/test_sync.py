@@ -29,7 +29,10 @@ TRAVEL = Planted("ops/travel", "Book trains before planes. Hotels above 140 euro
 
 def found(index: EmbeddedIndex, text: str, *readers: str) -> set[str]:
     """The documents of the hits."""
-    return {hit.document for hit in index.search(Query(text, frozenset(readers or ("everyone",)), k=50)).hits}
+    return {
+        hit.document
+        for hit in index.search(Query(text, frozenset(readers or ("everyone",)), k=50, merge="none")).hits
+    }
 
 
 def rollback(world: World) -> None:
