@@ -90,7 +90,8 @@ class App:
         return identity.resolve(self.config.identity, identity.login())
 
     def _standing_for(self, readers: Sequence[str]) -> Asker:
-        return replace(self._actor(), readers=identity.readers(readers), acting=True)
+        own, given = self._actor(), identity.readers(readers)
+        return replace(own, readers=given, acting=not set(own.readers) <= set(given), auditor=False)
 
     # -- the three walks -------------------------------------------------------------------------
 

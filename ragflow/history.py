@@ -1,6 +1,7 @@
 """The run records of a workspace, as an asker may see them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 
 from ragflow.config import Config
@@ -26,13 +27,23 @@ class History:
         self._library = library
 
     def newest(self, limit: int, asker: Asker) -> list[Run]:
-        """Give at most ``limit`` runs, newest first."""
+        """Give at most ``limit`` runs, newest first; those that are not there leave no gap."""
         owner = None if asker.auditor and not asker.acting else asker.actor
-        return [one for one in self._store.list(limit, owner=owner) if self._may_see(one, asker)]
+        read = limit
+        while True:
+            runs = self._store.list(read, owner=owner)
+            seen = [one for one in runs if self._may_see(one, asker)]
+            if len(seen) >= limit or len(runs) < read:
+                return seen[:limit]
+            read *= 4
 
     def get(self, run: str, asker: Asker) -> Run:
-        """Give one run; ``last`` is the asker's newest. Raises ``NotFound``."""
-        found = self._store.last(asker.actor) if run == "last" else self._store.get(run)
+        """Give one run; ``last`` is the asker's own newest. Raises ``NotFound``."""
+        if run == "last":
+            own = self.newest(1, replace(asker, auditor=False))
+            found = own[0] if own else None
+        else:
+            found = self._store.get(run)
         if found is None or not self._may_see(found, asker):
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return found

@@ -16,6 +16,7 @@ from indexes.embedding import Embedder
 from indexes.testing import Planted, World
 from ragflow import identity, parts
 from ragflow.access_probing import Output, Run
+from ragflow.cli import main
 from ragflow.cli.access import commands
 from ragflow.config import Config, load
 from ragflow.sections import Identity
@@ -343,3 +344,43 @@ def test_configurations_of_evaluations_name_no_hidden_source(tmp_path: Path, mak
     twin.config = may
     assert twin("eval", "report", "last", "-o", str(page), "--force").code == 0
     assert "board" in page.read_text()
+
+
+def test_runs_that_are_not_there_leave_no_gap_and_are_no_ones_last(make: Make) -> None:
+    twin = make("gaps").as_(("group:hr",))
+    twin.world.sync([Planted("a/1", "Annual leave is 28 days."), Planted("h/1", "The board meets in May.")])
+    first = json.loads(twin("ask", "How long is annual leave?", "--source", "a", "--json").out)["run"]
+    for _ in range(5):
+        twin("ask", "When does the board meet?", "--source", "h", "--json")
+    twin.world.sync(
+        [Planted("a/1", "Annual leave is 28 days."), Planted("h/1", "The board meets in May.", ())]
+    )
+    listed = [
+        json.loads(line)["run"] for line in twin("runs", "list", "--limit", "2", "--json").out.splitlines()
+    ]
+    assert listed == [first]
+    assert json.loads(twin("runs", "show", "last", "--json").out)["run"] == first
+    assert json.loads(twin("verify", "last", "--json").out)["run"] == first
+
+
+def test_records_of_the_operator_are_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "board.md").write_text("# Board\n\nThe board meets in May.\n")
+    config = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [group:hr]}\n"
+    login = identity.login()
+
+    def code(*arguments: str, rights: str = "{}") -> int:
+        (tmp_path / "ragflow.yaml").write_text(f"{config}identity: {rights}\n")
+        capsys.readouterr()
+        return main(["-C", str(tmp_path), *arguments])
+
+    assert code("index", "--json") == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert code("runs", "show", run) == code("verify", run) == code("runs", "show", "last") == 0
+    may = f"{{impersonate: [{login}]}}"
+    assert code("runs", "show", run, "--as", "group:hr", rights=may) == 6
+    assert code("verify", run, "--as", "group:hr", rights=may) == 6
+    other = f"principals: {{{login}: [user:other, group:hr]}}"
+    assert code("runs", "show", run, rights=f"{{{other}}}") == 6
+    assert code("runs", "show", run, rights=f"{{{other}, auditors: [{login}]}}") == 6
+    assert code("runs", "show", run, rights=f"{{{other}, auditors: [{login}], impersonate: [{login}]}}") == 0
