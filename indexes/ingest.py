@@ -236,8 +236,8 @@ def _upsert_documents(connection: sa.Connection, source: str, item_id: int, acl:
         else:
             document_id = old.id
         version = _version(connection, document_id, document, one.raw_digest or "")
-        values = {"version": version, "reason": None, "hint": None, "acl": acl}
-        connection.execute(_SET_DOCUMENT, {"of_id": document_id, **values})
+        read = {"version": version, "reason": None, "hint": None, "acl": acl}
+        connection.execute(_SET_DOCUMENT, {"of_id": document_id, **read})
     for unreadable in one.parsed.unreadable:
         name = f"{source}/{unreadable.item}"
         old = before.pop(name, None)
