@@ -45,10 +45,10 @@ class Kind:
 
 
 class Made:
-    """A connector over ``items.json``: how many items there are, and how many of them have changed."""
+    """A connector over ``items.json``: how many items there are, how many have changed, for which time."""
 
     def __init__(self, folder: Path) -> None:
-        self._count, self._changed = json.loads((folder / "items.json").read_text())
+        self._count, self._changed, self._time = json.loads((folder / "items.json").read_text())
 
     def list(self) -> Iterator[Item]:
         """Give the items; readers differ between ten groups."""
@@ -63,17 +63,17 @@ class Made:
 
     def _text(self, number: int) -> bytes:
         if number < self._changed:
-            return f"Note {number} was changed and says something that no other note says.".encode()
+            return f"Note {number} was changed and is like no other one, {self._time} at most.".encode()
         return f"Rule {number % TEXTS} says that folder {number % TEXTS} is kept for seven years.".encode()
 
 
 def _fill(folder: Path, items: int) -> None:
-    (folder / "items.json").write_text(json.dumps([items, 0]))
+    (folder / "items.json").write_text(json.dumps([items, 0, 0]))
 
 
 def _change(folder: Path, changed: int) -> None:
-    items, _ = json.loads((folder / "items.json").read_text())
-    (folder / "items.json").write_text(json.dumps([items, changed]))
+    items, _, times = json.loads((folder / "items.json").read_text())
+    (folder / "items.json").write_text(json.dumps([items, changed, times + 1]))
 
 
 KINDS = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from indexes import schema
 from indexes.generations import VERSION, Generations
@@ -34,13 +35,13 @@ def collect(
 def _hollow(store: Store, generations: Generations) -> list[str]:
     """Give the generations, but for the live one, that name a version whose text was erased."""
     with store.read() as connection:
-        stored = np.array(connection.scalars(sa.select(schema.versions.c.id)).all(), dtype=np.int64)
+        stored = _ids(connection, sa.select(schema.versions.c.id))
     live = generations.live()
     others = [one for one in generations.kept() if one != live]
     return [
         one
         for one in others
-        if len(np.setdiff1d(generations.alive(generations.manifest(one))[:, VERSION], stored))
+        if len(_without(generations.alive(generations.manifest(one))[:, VERSION], stored))
     ]
 
 
@@ -49,28 +50,38 @@ def collect_rows(store: Store, generations: Generations, cited: Collection[tuple
 
     ``cited`` holds (document, revision) pairs that retained runs show as evidence: their texts stay.
     """
-    kept: set[int] = set()
-    for generation in generations.kept():
-        kept.update(generations.alive(generations.manifest(generation))[:, VERSION].tolist())
+    listed = [generations.alive(generations.manifest(one))[:, VERSION] for one in generations.kept()]
     v, d = schema.versions.c, schema.documents.c
     wanted = set(cited)
     with store.write() as connection:
-        kept.update(one for one in connection.scalars(sa.select(d.version)) if one is not None)
-        rows = connection.execute(
-            sa.select(v.id, d.name, v.revision).join(schema.documents, d.id == v.document_id)
-        )
-        lost = [row.id for row in rows if row.id not in kept and (row.name, row.revision) not in wanted]
+        current = _ids(connection, sa.select(d.version).where(d.version.is_not(None)))
+        kept = np.unique(np.concatenate([*listed, current]))
+        named = sa.select(v.id, d.name, v.revision).join(schema.documents, d.id == v.document_id)
+        lost = [
+            row.id
+            for batch in batches(_without(_ids(connection, sa.select(v.id)), kept).tolist())
+            for row in connection.execute(named.where(v.id.in_(batch)))
+            if (row.name, row.revision) not in wanted
+        ]
         for batch in batches(lost):
             connection.execute(schema.chunks.delete().where(schema.chunks.c.version.in_(batch)))
             connection.execute(schema.versions.delete().where(v.id.in_(batch)))
         # Evidence needs its text only: vectors of what is in no generation go at once.
-        reachable = np.array(sorted(kept), dtype=np.int64)
-        stored = connection.scalars(sa.select(schema.chunks.c.version).distinct()).all()
-        loose = np.setdiff1d(np.array(stored, dtype=np.int64), reachable).tolist()
+        loose = _without(_ids(connection, sa.select(schema.chunks.c.version).distinct()), kept).tolist()
         for batch in batches(loose):
             connection.execute(schema.chunks.delete().where(schema.chunks.c.version.in_(batch)))
         sweep_unreferenced(connection)
     return len(lost)
+
+
+def _ids(connection: sa.Connection, query: sa.Select[Any]) -> NDArray[np.int64]:
+    """Read one column of different numbers."""
+    return np.fromiter(connection.scalars(query), dtype=np.int64)
+
+
+def _without(ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of different numbers that are not among others, which are different too."""
+    return np.setdiff1d(ids, others, assume_unique=True)
 
 
 def sweep_unreferenced(connection: sa.Connection) -> None:
