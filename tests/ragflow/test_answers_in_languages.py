@@ -17,8 +17,8 @@ PAGES = {
         ),
         "kuendigung": (
             (
-                "# Kündigung\n\nWährend der Probezeit beträgt die Kündigungsfrist zwei Wochen. Danach gilt eine "
-                "Frist von drei Monaten. Die Kündigung muss schriftlich erfolgen.\n"
+                "# Kündigung\n\nWährend der Probezeit beträgt die Kündigungsfrist zwei Wochen. Danach gilt "
+                "eine Frist von drei Monaten. Die Kündigung muss schriftlich erfolgen.\n"
             ),
             "Wie lang sind die Kündigungsfristen in der Probezeit?",
         ),
@@ -33,8 +33,8 @@ PAGES = {
         ),
         "hotel": (
             (
-                "# Déplacements\n\nL'hôtel ne doit pas coûter plus de 140 euros la nuit. Un prix plus élevé est "
-                "approuvé par la direction. Les justificatifs sont remis dans les deux semaines.\n"
+                "# Déplacements\n\nL'hôtel ne doit pas coûter plus de 140 euros la nuit. Un prix plus élevé "
+                "est approuvé par la direction. Les justificatifs sont remis dans les deux semaines.\n"
             ),
             "Combien peut coûter une nuit d'hôtel ?",
         ),
@@ -49,8 +49,8 @@ PAGES = {
         ),
         "contrasenas": (
             (
-                "# Equipos\n\nLos ordenadores portátiles se cambian cada cuatro años. Las contraseñas tienen al "
-                "menos catorce caracteres. No se permite instalar programas privados.\n"
+                "# Equipos\n\nLos ordenadores portátiles se cambian cada cuatro años. Las contraseñas tienen "
+                "al menos catorce caracteres. No se permite instalar programas privados.\n"
             ),
             "¿Cuántos caracteres tiene que tener mi contraseña?",
         ),
@@ -65,8 +65,8 @@ PAGES = {
         ),
         "mensa": (
             (
-                "# Mensa\n\nIl pranzo in mensa costa 4,50 euro. La mensa è aperta da mezzogiorno alle due. Le "
-                "biciclette si possono lasciare nel cortile.\n"
+                "# Mensa\n\nIl pranzo in mensa costa 4,50 euro. La mensa è aperta da mezzogiorno alle due. "
+                "Le biciclette si possono lasciare nel cortile.\n"
             ),
             "Quanto costa un pranzo in mensa?",
         ),
