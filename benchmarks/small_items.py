@@ -16,7 +16,7 @@ from pathlib import Path
 from connectors.items import Connector, Item, Raw
 
 CHANGED = 100
-TEXTS = 2_000  # different ones: the others are found in the cache of embeddings
+TEXTS = 2_000  # different ones, all of one title: the others are found in the cache of embeddings
 GROUPS = 10
 
 
@@ -82,7 +82,8 @@ def _nothing(_: Path) -> None:
 # -- sql: a table of SQLite, with a column that changes and one of readers -------------------------
 
 _SQL = """{type: sql, url: "sqlite:///items.sqlite", query: "SELECT id, body, changed_at, team FROM notes",
-    key: id, text: "{body}", updated: changed_at, readers_column: team, readers_template: "group:{value}"}"""
+    key: id, text: "{body}", title: Note, updated: changed_at,
+    readers_column: team, readers_template: "group:{value}"}"""
 
 
 def _fill_table(folder: Path) -> None:
@@ -116,6 +117,7 @@ _REST = """
     pages: {{style: next, path: _links.next}}
     item:
       version: [version.number]
+      title: title
       modified: version.when
       author: version.by.displayName
       link: "https://wiki.example.org{{+_links.webui}}"

@@ -1,6 +1,6 @@
 """A source of 100,000 small items: indexed once, again with nothing changed, and with 100 items changed.
 
-``python benchmarks/sync_scale.py --source sql|rest|memory [--items 100000] [--work FOLDER] [--python PYTHON]``.
+``python benchmarks/sync_scale.py --source sql|rest|memory [--items N] [--work FOLDER] [--python PYTHON]``.
 What is measured is ``ragflow index`` as a process of its own: wall and CPU seconds, peak memory, with its
 children. A work folder that is kept is indexed no second time. Exit 8: a figure is not reached.
 """
@@ -176,7 +176,7 @@ def bench(name: str, work: Path, items: int, python: str) -> Iterator[Bench]:
         (work / "ragflow.yaml").write_text(CONFIG.format(section=section))
         address = section.partition('url: "')[2].partition("/content")[0] if name == "rest" else None
         one = Bench(name, work, python, address)
-        if not (work / ".ragflow" / "generations").exists():
+        if not (work / ".ragflow" / "current").exists():
             told("first", one.run())
         else:
             one.run()  # what an earlier benchmark has changed, and not read
