@@ -24,9 +24,7 @@ def spec(source: Mail, fetchers: int = 1) -> SourceSpec:
 def state(world: World) -> Mapping[str, object]:
     """What the store holds of the source: all that a sync must get right."""
     known = ingest.known_items(world.store, "post")
-    return {
-        item: (one.fingerprint, one.raw_digest, one.readers, one.unreadable) for item, one in known.items()
-    }
+    return {one.item: (one.fingerprint, one.raw_digest, one.readers, one.unreadable) for one in known}
 
 
 def found(world: World, question: str, *readers: str) -> set[str]:
