@@ -151,7 +151,7 @@ class Repository:
             cwd=path,
             # What else is found there is no setting: the program, and the programs that it needs.
             env={
-                "PATH": os.environ.get("PATH", os.defpath),
+                "PATH": os.pathsep.join((str(Path(program).parent), os.defpath)),
                 **_ENVIRONMENT,
                 # The folder itself is the repository, or there is none: none further up is taken for it.
                 "GIT_CEILING_DIRECTORIES": str(path.parent),

@@ -33,7 +33,8 @@ from indexes.generations import (
 )
 from indexes.postings import PostingsBuilder
 from indexes.segments import Rows, Segment, merge_segments, open_segment, write_segment
-from indexes.store import Store, Version, batches
+from indexes.store import Store, batches
+from indexes.versions import Version
 
 _EMBED_BATCH = 64
 _COMPACT_SHARE = 0.2

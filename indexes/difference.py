@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from indexes import schema
 from indexes.generations import ACL, DOCUMENT, VERSION, Generations, Manifest
 from indexes.segments import open_segment
-from indexes.store import Access, Store, Version
+from indexes.store import Access, Store
+from indexes.versions import Version
 
 
 @dataclass(frozen=True, slots=True)

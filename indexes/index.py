@@ -22,7 +22,8 @@ from indexes.merging import Merging
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
 from indexes.segments import Slice
-from indexes.store import Access, Store, Version
+from indexes.store import Access, Store
+from indexes.versions import Version
 from indexes.view import Readable, View
 
 _TEXTS = 64  # decoded texts and layouts kept in memory

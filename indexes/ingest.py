@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from connectors.documents import Anchor, Document, Parsed, Unreadable
 from connectors.items import Item
 from indexes import failures, schema
-from indexes.store import Store, batches, pack, parse_readers, read_epoch
+from indexes.store import Store, batches, parse_readers, read_epoch
+from indexes.versions import pack
 
 UNSETTLED = ""
 """The fingerprint of an item that could not be had last time. No source gives it, so it is tried again."""

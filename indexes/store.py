@@ -16,54 +16,19 @@ from urllib.parse import quote
 
 import numpy as np
 import sqlalchemy as sa
-import zstandard
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
-from connectors.lines import Lines
 from indexes import schema
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
 from indexes.migration import migrate
 from indexes.query import Flag
+from indexes.versions import Version, unpack
 
 _BUSY_SECONDS = 10.0
 # SQLite allows 32,766 parameters a statement; a thousand keeps statements cacheable.
 _BATCH = 1_000
 _NOBODY: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One content of one document, as the store knows it. ``name`` is the document.
-
-    ``language``: ISO 639-1, ``schema.UNDECIDED`` where it cannot be told, None where nobody looked yet.
-    """
-
-    id: int
-    document_id: int
-    name: str
-    revision: str
-    layout: str
-    title: str
-    link: str | None
-    modified: str | None
-    parser: str
-    raw_digest: str
-    author: str | None
-    language: str | None
-    hidden: str | None
-    lines: bytes | None
-
-    @property
-    def unseen(self) -> tuple[tuple[int, int], ...]:
-        """The spans of the text that a person who opens the file would not see."""
-        return tuple((start, end) for start, end in json.loads(self.hidden)) if self.hidden else ()
-
-    def line_pairs(self) -> Lines:
-        """Return where its text stands in the file. Raises ``StoreDamaged``."""
-        if self.lines is None:
-            return ()
-        return tuple((position, line) for position, line in json.loads(unpack(self.lines, self.revision)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,22 +295,6 @@ def batches(values: Sequence[Any], size: int = _BATCH) -> Iterator[Sequence[Any]
     """Cut a sequence into pieces of at most ``size``."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
-
-
-def pack(text: str) -> bytes:
-    """Compress a text."""
-    return zstandard.ZstdCompressor(level=3).compress(text.encode())
-
-
-def unpack(data: bytes, name: str) -> str:
-    """Decompress what ``pack`` made. Raises ``StoreDamaged`` naming ``name``."""
-    try:
-        return zstandard.ZstdDecompressor().decompress(data).decode()
-    except (zstandard.ZstdError, UnicodeDecodeError) as error:
-        raise StoreDamaged(
-            f"stored text {name[:12]} cannot be read: {error}",
-            hint="ragflow index --full reads everything again",
-        ) from error
 
 
 def _create(path: Path) -> sa.Engine:

@@ -56,6 +56,9 @@ class App:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.workspace = config.workspace
+        self._store_path = self.workspace / "store.sqlite"
+        self._generations = Generations(self.workspace)
+        self._runs = RunStore(self.workspace / "runs.sqlite")
         self._opened_store: Store | None = None
         self._opened_index: EmbeddedIndex | None = None
         self._opened_answering: Answering | None = None
@@ -331,18 +334,6 @@ class App:
 
     # -- wiring ----------------------------------------------------------------------------------
 
-    @property
-    def _store_path(self) -> Path:
-        return self.workspace / "store.sqlite"
-
-    @property
-    def _generations(self) -> Generations:
-        return Generations(self.workspace)
-
-    @property
-    def _runs(self) -> RunStore:
-        return RunStore(self.workspace / "runs.sqlite")
-
     @contextmanager
     def _writing(self, *, wait: float = 0.0) -> Iterator[Store]:
         """Hold the workspace's one write lock and its store, both made when absent."""
@@ -363,7 +354,7 @@ class App:
 
     def _answering(self) -> Answering:
         if self._opened_answering is None:
-            workshop = parts.Workshop(self.config, self._index(), self._embed)
+            workshop = parts.Workshop(self.config, self._index(), lambda texts: self._embedder().embed(texts))
             self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
         return self._opened_answering
 
@@ -383,9 +374,6 @@ class App:
         if self._opened_embedder is None:
             self._opened_embedder = Recalling(parts.embedder(self.config))
         return self._opened_embedder
-
-    def _embed(self, texts: Sequence[str]) -> Any:
-        return self._embedder().embed(texts)
 
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:
         """Give the sources to search, of those in which the readers can read anything.

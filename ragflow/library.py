@@ -11,7 +11,8 @@ from connectors.lines import opened
 from indexes import schema
 from indexes.errors import NoGeneration
 from indexes.index import EmbeddedIndex
-from indexes.store import Store, Version, read_acls
+from indexes.store import Store, read_acls
+from indexes.versions import Version
 from indexes.view import Readable
 from ragflow.answers import anchor_json
 from ragflow.errors import NotFound

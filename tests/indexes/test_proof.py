@@ -12,9 +12,10 @@ from indexes.ingest import Buried
 from indexes.proof import prove_deleted
 from indexes.query import Query
 from indexes.report import SyncReport
-from indexes.store import Access, Store, pack
+from indexes.store import Access, Store
 from indexes.sync import Sync
 from indexes.testing import Planted, World
+from indexes.versions import pack
 
 NewWorld = Callable[[], World]
 LEAVE = Planted("hr/leave", "Employees get 28 days of annual leave. Unused days lapse in March.")
