@@ -1,5 +1,6 @@
 """The configured sources and how to sync them -> the values that ``indexes.sync`` takes."""
 
+import shutil
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -284,3 +285,17 @@ def state(config: Config, name: str) -> Path:
     folder = config.workspace / "sources" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def forget_states(config: Config) -> None:
+    """Delete what connectors kept for sources that are configured no more: a mirror holds all their files.
+
+    A folder that cannot be deleted stays, until the next time.
+    """
+    try:
+        kept = sorted((config.workspace / "sources").iterdir())
+    except FileNotFoundError:
+        return
+    for folder in kept:
+        if folder.name not in config.sources and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -17,6 +17,8 @@ version: 1
 
 _FILES = """\
 sources:
+  # Other types are git, web, mail, sql, rest, or one that you install: `ragflow connectors list` names
+  # them, docs/connectors/TYPE.md has a configuration of each that can be copied. One block for each source.
   docs:                           # the name of a source: a-z, 0-9, "-" and "_"
     type: files
     path: .                         # a folder, a file or an fsspec URL; relative paths start here

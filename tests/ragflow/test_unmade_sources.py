@@ -1,4 +1,4 @@
-"""A source that cannot even be made, for want of a variable or for a wrong word, fails alone."""
+"""Sources that cannot even be made fail alone; what was kept for sources that are no more is deleted."""
 
 import json
 
@@ -45,3 +45,17 @@ def test_a_source_that_cannot_be_made_fails_and_the_others_are_done(workspace, c
     tested = json.loads(capsys.readouterr().out)["sources"]
     assert (tested["bad"]["error"], tested["bad"]["hint"]) == (bad["error"], bad["hint"])
     assert tested["good"]["status"] == "ok"
+
+
+def test_what_a_connector_kept_is_deleted_once_its_source_is_configured_no_more(workspace, capsys):
+    one = "{type: files, path: docs, readers: [everyone]}"
+    (workspace / "ragflow.yaml").write_text(f"version: 1\nsources:\n  hr: {one}\n")
+    for name in ("hr", "old"):
+        folder = workspace / ".ragflow" / "sources" / name
+        folder.mkdir(parents=True)
+        (folder / "mirror").write_text("all that the source ever held")
+    assert main(["-C", str(workspace), "index", "--dry-run"]) == 0
+    assert (workspace / ".ragflow" / "sources" / "old").is_dir()
+    assert main(["-C", str(workspace), "index"]) == 0
+    assert [one.name for one in (workspace / ".ragflow" / "sources").iterdir()] == ["hr"]
+    capsys.readouterr()
