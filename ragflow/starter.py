@@ -46,6 +46,7 @@ identity:
   impersonate: [{login}]    # logins that may read as others, with --as
   # principals: {{mia: [user:mia, group:support]}}   # a login's readers; absent: user:LOGIN
   # auditors: []                    # logins that may see the runs of others
+  # groups: null                    # a CSV file of lines `group,user`: who is in which; docs/access.md
 
 # outbound: {{allow: []}}             # hosts, addresses, networks to be reached though not public
 # parse:
