@@ -42,6 +42,18 @@ def test_every_part_is_looked_at(look):
     assert {check.status for name, check in look().items() if name != "ocr"} == {"ok"}
 
 
+def test_variables_of_sources_that_are_not_set_are_named(look, tmp_path, monkeypatch):
+    bucket = "{type: files, path: 's3://docs/x', storage: {key_env: THE_KEY, secret_env: THE_SECRET}}"
+    (tmp_path / "ragflow.yaml").write_text(f"sources:\n  hr: {bucket}\n")
+    monkeypatch.setenv("THE_SECRET", "hunter2")
+    monkeypatch.delenv("THE_KEY", raising=False)
+    check = look()["variables"]
+    assert (check.status, "THE_KEY (hr)" in check.message) == ("warn", True)
+    assert "THE_SECRET" not in check.message + check.cure
+    monkeypatch.setenv("THE_KEY", "hunter3")
+    assert "variables" not in look()
+
+
 def test_the_installed_weights_are_the_published_ones(look):
     assert look()["model"].status == "ok"
 
