@@ -655,7 +655,10 @@ def test_one_line_is_never_wider_than_asked(text, width):
 
 def test_json_stays_json_where_stdout_is_not_unicode(monkeypatch):
     class Opened:
-        def generations(self):
+        def asker(self, _):
+            return SimpleNamespace(readers=("everyone",))
+
+        def generations(self, *_, **__):
             return [{"schema": "ragflow.generation/1", "name": "é\udc80"}]
 
     printed = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
