@@ -177,7 +177,8 @@ class Bucket:
                 raise UnreadableDocument(
                     f"{item}: {error}", reason="unreachable", hint="the next index run tries again"
                 ) from error
-            raise SourceUnavailable(str(error), hint="try again later") from error
+            where = "check `storage.endpoint`, or " if isinstance(error, Unreached) else ""
+            raise SourceUnavailable(str(error), hint=f"{where}try again later") from error
 
 
 def _entry(name: str, about: Mapping[str, Any]) -> Entry:

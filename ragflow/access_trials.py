@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from ragflow import identity
 from ragflow import sources as sources_of
 from ragflow.attack_trials import lend_model
 from ragflow.config import FILE_NAME, WORKSPACE, Config
+from ragflow.copies import copy_folder, remove_abandoned
 from ragflow.identity import EVERYONE
 from ragflow.sections import Identity
 from ragflow.source_sections import FilesSource, Source
@@ -145,8 +145,9 @@ def copied(config: Config, chosen: Trials) -> Iterator[Config]:
         raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
     # Beside the segments, so that they can be linked; a workspace that cannot be written is copied.
     beside = config.workspace if os.access(config.workspace, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix=".access-", dir=beside) as made:
-        folder = Path(made)
+    if beside is not None:
+        remove_abandoned(beside)
+    with copy_folder(beside) as folder:
         (folder / WORKSPACE).mkdir(mode=0o700)
         _copy(config.workspace, folder / WORKSPACE)
         if (config.folder / "prompts").is_dir():

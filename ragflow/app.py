@@ -20,6 +20,7 @@ from ragflow import identity, parts, upkeep
 from ragflow.answering import Answering, AskOptions
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
+from ragflow.copies import remove_abandoned
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
@@ -320,6 +321,7 @@ class App:
 
         created = timestamp()
         with self._writing() as store:
+            remove_abandoned(self.workspace)
             library = Library(store, self._index)
             if not library.exists(document):
                 raise NotFound(f"not found: {document}")

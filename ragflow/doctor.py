@@ -8,7 +8,7 @@ import importlib.util
 import os
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool
         ConfigError: there is no configuration, or it is wrong; nothing else can be checked then.
     """
     config = load(find(folder), overrides=overrides)
-    checks = [_configuration(config), _model(config), _rights(config.workspace, fix=fix)]
+    checks = [_configuration(config), *_variables(config), _model(config), _rights(config.workspace, fix=fix)]
     checks += [_space(config), _ocr(config), _extras(), *_models(config)]
     try:
         with opener(folder, overrides) as app:
@@ -89,6 +89,29 @@ def _configuration(config: Config) -> Check:
         message = f"nobody may read {', '.join(unread)}: no readers are named"
         return Check("configuration", "warn", message, "add for example readers: [everyone] to the source")
     return Check("configuration", "ok", f"{config.file} with {len(config.sources)} source(s)")
+
+
+def _variables(config: Config) -> list[Check]:
+    """Look whether the variables are set that the sources name; no value is shown."""
+    unset = [
+        f"{variable} ({name})"
+        for name, source in config.sources.items()
+        for variable in dict.fromkeys(_named(source.model_dump()))
+        if config.secret(variable) is None
+    ]
+    if not unset:
+        return []
+    message = f"environment variables of sources are not set: {', '.join(unset)}"
+    return [Check("variables", "warn", message, "set them for `ragflow index`; questions need none")]
+
+
+def _named(keys: Mapping[str, Any]) -> Iterator[str]:
+    """Give the variables that keys ending in ``_env`` name; what a plugin's options hold is its own."""
+    for key, value in keys.items():
+        if key.endswith("_env") and isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping) and key != "options":
+            yield from _named(value)
 
 
 def _model(config: Config) -> Check:

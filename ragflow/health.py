@@ -7,6 +7,7 @@ from indexes.errors import LockHeld, StorageError
 from indexes.generations import Generations
 from indexes.locks import writer_lock
 from indexes.store import Store
+from ragflow.copies import abandoned, remove_abandoned
 from ragflow.doctor import Check
 
 _NEVER = "nothing is indexed yet"
@@ -51,9 +52,10 @@ def _live(generations: Generations) -> Check:
 def _orphans(workspace: Path, generations: Generations, *, fix: bool) -> Check:
     try:
         with writer_lock(workspace / "lock"):
-            found = generations.orphans()
+            found = [*generations.orphans(), *abandoned(workspace)]
             if found and fix:
                 generations.sweep()
+                remove_abandoned(workspace)
                 return Check("orphans", "ok", f"removed {len(found)} file(s) that a killed run had left")
     except LockHeld:
         return Check("orphans", "ok", "an index run is going on: not looked at")
@@ -62,6 +64,6 @@ def _orphans(workspace: Path, generations: Generations, *, fix: bool) -> Check:
     except OSError as error:
         return Check("orphans", "warn", f"cannot be looked at: {error.strerror}", "run doctor as the owner")
     if found:
-        message = f"{len(found)} file(s) that no generation names, left by a killed run"
+        message = f"{len(found)} file(s) left by a killed run, named by no generation"
         return Check("orphans", "warn", message, "ragflow doctor --fix, or the next ragflow index")
     return Check("orphans", "ok", "none")

@@ -74,6 +74,8 @@ def run(
         names = [name for name in wanted.sources if options.only is None or name in options.only]
         specs = [sources_of.spec(config, name) for name in names]
         done = sync.run(specs, configured=tuple(config.sources))
+        if not wanted.dry_run:
+            sources_of.forget_states(config)
         estimate = round(done.plan.total_seconds, 1) if wanted.dry_run else None
     spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
     report = IndexReport(None if wanted.dry_run else name, wanted.dry_run, done, spent, estimate)

@@ -1,12 +1,13 @@
 """The configured sources and how to sync them -> the values that ``indexes.sync`` takes."""
 
+import shutil
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from connectors.errors import SourceMisconfigured
+from connectors.errors import ConnectorError, SourceMisconfigured
 from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
 from connectors.parsing.keys import parsing_key, retry_key
@@ -64,9 +65,29 @@ def parsers(config: Config) -> ParserPool:
 
 
 def _connector(config: Config, name: str) -> Connector:
+    """Return the connector; one that cannot be made now raises why at its first use: the others go on."""
+    from connectors.plugins import Unmade
+
     source = config.sources[name]
-    made: Connector = _MAKERS[type(source)](config, name, source)
+    try:
+        made: Connector = _MAKERS[type(source)](config, name, source)
+    except ConnectorError as error:
+        return Unmade(error)
     return made
+
+
+def _secret(config: Config, variable: str | None, key: str) -> str | None:
+    """Return what the environment variable holds that ``key`` names; None where the key names none.
+
+    Raises:
+        SourceMisconfigured: it is not set, or empty.
+    """
+    value = config.secret(variable) if variable else None
+    if variable and not value:
+        raise SourceMisconfigured(
+            f"the environment variable {variable} is not set", hint=f"`{key}` names it: set it"
+        )
+    return value
 
 
 def _files(config: Config, _: str, source: FilesSource) -> Connector:
@@ -95,9 +116,9 @@ def _remote_files(config: Config, source: FilesSource) -> Connector:
     access = S3Access(
         endpoint=s.endpoint,
         region=s.region,
-        key=config.secret(s.key_env) if s.key_env else None,
-        secret=config.secret(s.secret_env) if s.secret_env else None,
-        token=config.secret(s.token_env) if s.token_env else None,
+        key=_secret(config, s.key_env, "storage.key_env"),
+        secret=_secret(config, s.secret_env, "storage.secret_env"),
+        token=_secret(config, s.token_env, "storage.token_env"),
         anonymous=s.anonymous,
     )
     place = remote_place(source.path, access, outbound(config))
@@ -112,11 +133,7 @@ def _git(config: Config, name: str, source: GitSource) -> Connector:
     kept = state(config, name)
     if not is_remote(source.path):
         return Git(Path(config.resolve(source.path)), wanted, state=kept)
-    token = config.secret(source.token_env) if source.token_env else None
-    if source.token_env and token is None:
-        raise SourceMisconfigured(
-            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
-        )
+    token = _secret(config, source.token_env, "token_env")
     return Git(Remote(source.path, outbound(config), token), wanted, state=kept)
 
 
@@ -158,13 +175,9 @@ def _web(config: Config, name: str, source: WebSource) -> Connector:
 
 
 def _web_credentials(config: Config, source: WebSource) -> dict[str, str]:
-    if source.token_env is None:
-        return {}
-    token = config.secret(source.token_env)
+    token = _secret(config, source.token_env, "token_env")
     if token is None:
-        raise SourceMisconfigured(
-            f"the environment variable {source.token_env} is not set", hint="`token_env` names it: set it"
-        )
+        return {}
     # A scheme of another kind (`Basic ...`) stands in the variable itself.
     bearer = source.header.lower() == "authorization" and " " not in token
     return {source.header: f"Bearer {token}" if bearer else token}
@@ -203,30 +216,22 @@ def _mail(config: Config, name: str, source: MailSource) -> Connector:
 
 
 def _sql(config: Config, _: str, source: SqlSource) -> Connector:
-    from connectors.errors import ConnectorError, SourceMisconfigured
-    from connectors.plugins import Unmade
     from connectors.sql import Rows, Sql, SqlLimits
     from connectors.sql_rows import RowReaders
 
-    url = source.url or config.secret(source.url_env or "")
-    if url is None:
-        hint = "set it to the url of the database, password and all"
-        return Unmade(SourceMisconfigured(f"the variable {source.url_env} is not set", hint=hint))
+    url = source.url or _secret(config, source.url_env, "url_env") or ""
     before, slashes, path = url.partition("///")
     if before.startswith("sqlite") and path:
         url = f"{before}{slashes}{quote(config.resolve(unquote(path)))}"
     column, told = source.readers_column, (source.readers_separator, source.readers_template)
-    try:
-        return Sql(
-            url,
-            Rows(**{key: getattr(source, key) for key in Rows.__dataclass_fields__}),
-            readers=source.readers,
-            row_readers=None if column is None else RowReaders(column, *told),
-            # One more: a listing may be under way while rows are fetched.
-            limits=SqlLimits(source.parallel + 1, source.timeout, source.max_bytes),
-        )
-    except ConnectorError as error:  # what the variable holds is no url: the other sources go on
-        return Unmade(error)
+    return Sql(
+        url,
+        Rows(**{key: getattr(source, key) for key in Rows.__dataclass_fields__}),
+        readers=source.readers,
+        row_readers=None if column is None else RowReaders(column, *told),
+        # One more: a listing may be under way while rows are fetched.
+        limits=SqlLimits(source.parallel + 1, source.timeout, source.max_bytes),
+    )
 
 
 def _plugin(config: Config, name: str, source: PluginSource) -> Connector:
@@ -280,3 +285,17 @@ def state(config: Config, name: str) -> Path:
     folder = config.workspace / "sources" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def forget_states(config: Config) -> None:
+    """Delete what connectors kept for sources that are configured no more: a mirror holds all their files.
+
+    A folder that cannot be deleted stays, until the next time.
+    """
+    try:
+        kept = sorted((config.workspace / "sources").iterdir())
+    except FileNotFoundError:
+        return
+    for folder in kept:
+        if folder.name not in config.sources and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)

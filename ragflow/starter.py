@@ -17,6 +17,8 @@ version: 1
 
 _FILES = """\
 sources:
+  # Other types are git, web, mail, sql, rest, or one that you install: `ragflow connectors list` names
+  # them, docs/connectors/TYPE.md has a configuration of each that can be copied. One block for each source.
   docs:                           # the name of a source: a-z, 0-9, "-" and "_"
     type: files
     path: .                         # a folder, a file or an fsspec URL; relative paths start here
@@ -44,7 +46,7 @@ identity:
   impersonate: [{login}]    # logins that may read as others, with --as
   # principals: {{mia: [user:mia, group:support]}}   # a login's readers; absent: user:LOGIN
   # auditors: []                    # logins that may see the runs of others
-  # groups: null                    # a file of lines "group,user", beside this one
+  # groups: null                    # a CSV file of lines `group,user`: who is in which; docs/access.md
 
 # outbound: {{allow: []}}             # hosts, addresses, networks to be reached though not public
 # parse:

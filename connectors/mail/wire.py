@@ -3,6 +3,7 @@
 import binascii
 import imaplib
 import re
+import socket
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -164,7 +165,7 @@ def connect(server: Server) -> Wire:
 
     Raises:
         Passing: no connection, or no answer: another try may help.
-        SourceUnavailable: TLS is not to be had, or not to be trusted.
+        SourceUnavailable: there is no such host; TLS is not to be had, or not to be trusted.
         AccessDenied: the password is not set, or refused.
         SourceMisconfigured: see ``check``.
     """
@@ -178,6 +179,12 @@ def connect(server: Server) -> Wire:
         wire = _opened(server)
     except ssl.SSLError as error:
         _tls_failed(server, error)
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise Passing(f"{server.host} cannot be looked up now") from error
+        raise SourceUnavailable(
+            f"there is no host {server.host}", hint="check `imap.host`, and this machine's DNS"
+        ) from error
     except (OSError, Flooded, imaplib.IMAP4.error, *GARBAGE) as error:
         raise Passing(f"{server.shown} cannot be reached: {error}"[:300]) from error
     try:

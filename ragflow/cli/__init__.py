@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import typer
 
 from ragflow.cli.frame import Opener, fail, open_workspace, unforeseen
-from ragflow.cli.root import build
 
 INTERRUPTED = 130
 
@@ -26,6 +25,9 @@ def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) 
             # A file name that is no Unicode must not stop a command; in JSON this is a valid escape.
             stream.reconfigure(errors="backslashreplace")
     try:
+        # Imported here, so that Ctrl-C while all commands are loaded ends as at any other moment.
+        from ragflow.cli.root import build
+
         code = build().main(args=arguments, prog_name="ragflow", standalone_mode=False, obj=opener)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

@@ -205,6 +205,17 @@ def test_an_interruption_is_one_line_and_130(capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_an_interruption_while_the_commands_load_ends_as_any_other(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ragflow.cli.root.build", interrupted)
+    assert main(["index"]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
+    loaded = "import sys, ragflow.cli; sys.exit('ragflow.cli.root' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False, cwd=REPOSITORY).returncode == 0
+
+
 def test_what_an_error_repeats_is_escaped(capsys):
     main(["ask", "why?"], opener=failing(errors.NotFound("not found: a\x1b[2Jb\u202e")))
     assert "a\\x1b[2Jb\\u202e" in capsys.readouterr().err

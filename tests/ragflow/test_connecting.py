@@ -44,8 +44,8 @@ gone (files): failed
 empty (files): ok
   0 items listed in 0.0 s
 shut (sql): failed
-  error: the variable RAGFLOW_TEST_NO_SUCH_URL is not set
-  hint: set it to the url of the database, password and all
+  error: the environment variable RAGFLOW_TEST_NO_SUCH_URL is not set
+  hint: `url_env` names it: set it
 """
 
 

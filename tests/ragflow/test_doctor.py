@@ -42,6 +42,18 @@ def test_every_part_is_looked_at(look):
     assert {check.status for name, check in look().items() if name != "ocr"} == {"ok"}
 
 
+def test_variables_of_sources_that_are_not_set_are_named(look, tmp_path, monkeypatch):
+    bucket = "{type: files, path: 's3://docs/x', storage: {key_env: THE_KEY, secret_env: THE_SECRET}}"
+    (tmp_path / "ragflow.yaml").write_text(f"sources:\n  hr: {bucket}\n")
+    monkeypatch.setenv("THE_SECRET", "hunter2")
+    monkeypatch.delenv("THE_KEY", raising=False)
+    check = look()["variables"]
+    assert (check.status, "THE_KEY (hr)" in check.message) == ("warn", True)
+    assert "THE_SECRET" not in check.message + check.cure
+    monkeypatch.setenv("THE_KEY", "hunter3")
+    assert "variables" not in look()
+
+
 def test_the_installed_weights_are_the_published_ones(look):
     assert look()["model"].status == "ok"
 
@@ -125,3 +137,15 @@ def test_the_json_shape():
         "schema": "ragflow.doctor/1",
         "checks": [{"name": "ocr", "status": "warn", "message": "no tesseract", "cure": "install it"}],
     }
+
+
+def test_a_copy_that_a_killed_test_left_behind_is_named_and_removed_and_a_living_one_stays(tmp_path):
+    from ragflow.copies import abandoned, copy_folder, remove_abandoned
+
+    (tmp_path / ".access-dead").mkdir()
+    (tmp_path / ".access-dead" / "store.sqlite").write_text("secret")
+    with copy_folder(tmp_path) as living:
+        assert abandoned(tmp_path) == [tmp_path / ".access-dead"]
+        assert remove_abandoned(tmp_path) == 1
+        assert list(tmp_path.iterdir()) == [living]
+    assert list(tmp_path.iterdir()) == []

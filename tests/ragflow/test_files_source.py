@@ -51,5 +51,5 @@ def test_a_bucket_is_reached_with_what_the_named_variables_hold(source, monkeypa
         unset = source(
             f"    path: s3://{BUCKET}/hr\n    storage: {{key_env: BUCKET_KEY, secret_env: BUCKET_SECRET}}\n"
         )
-        with pytest.raises(SourceMisconfigured, match="credentials"):
+        with pytest.raises(SourceMisconfigured, match="BUCKET_SECRET is not set"):
             list(unset.connector.list())

@@ -104,7 +104,7 @@ def test_another_commit_alone_makes_no_generation(app, clone):
 def test_a_token_comes_from_the_named_variable(tmp_path, monkeypatch):
     file = write(tmp_path, "    path: https://code.example/p.git\n    token_env: CODE_TOKEN\n")
     with pytest.raises(SourceMisconfigured, match="CODE_TOKEN"):
-        spec(load(file, environ={}), "code")
+        list(spec(load(file, environ={}), "code").connector.list())
     monkeypatch.setenv("CODE_TOKEN", "hunter2")
     made = spec(load(file, environ={}), "code")
     assert made.fetchers == 4
@@ -115,4 +115,4 @@ def test_a_token_comes_from_the_named_variable(tmp_path, monkeypatch):
 def test_a_transport_that_runs_programs_is_no_path(tmp_path):
     file = write(tmp_path, "    path: 'ext::sh -c id'\n")
     with pytest.raises(SourceMisconfigured, match="ext"):
-        spec(load(file, environ={}), "code")
+        list(spec(load(file, environ={}), "code").connector.list())

@@ -40,7 +40,7 @@ def test_a_token_is_sent_as_its_header_wants_it(configured, monkeypatch, token, 
 def test_a_token_that_is_not_set_is_told_by_the_name_of_its_variable(configured, monkeypatch):
     monkeypatch.delenv("SITE_TOKEN", raising=False)
     with SiteServer({}) as server, pytest.raises(SourceMisconfigured, match="SITE_TOKEN"):
-        sources.spec(configured(server, "token_env: SITE_TOKEN"), "site")
+        list(sources.spec(configured(server, "token_env: SITE_TOKEN"), "site").connector.list())
 
 
 def test_readers_by_glob_are_within_the_ceiling_of_the_source(configured):

@@ -264,6 +264,21 @@ def test_an_unreachable_server_is_no_empty_one(mailbox: Mailbox) -> None:
             ids(mailbox.source(port=closed.getsockname()[1]))
 
 
+def test_a_host_that_is_none_is_named_and_not_asked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def nobody(*_: object) -> object:
+        asked.append(1)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    server = Server("no-such-host.invalid", "mia", "secret", "MAIL_PASSWORD", tls="implicit")
+    with pytest.raises(SourceUnavailable, match=r"there is no host no-such-host\.invalid") as caught:
+        ids(Mail(Imap(server, ["INBOX"]), OPEN))
+    assert "imap.host" in caught.value.hint
+    assert len(asked) == 1
+
+
 def test_a_password_never_goes_over_a_network_in_clear() -> None:
     for host in ("mail.example.org", "10.0.0.1", "127.0.0.1.example.org"):
         server = Server(host, "mia", "secret", "MAIL_PASSWORD", tls="none")
