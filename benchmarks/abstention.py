@@ -30,11 +30,12 @@ from evals.scaling import brier, expected_error, reliability
 from indexes.analysis import analyse
 from indexes.codes import Codes
 from indexes.embedding import Vectors
+from indexes.lexical import readable_idf
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.postings import PostingsBuilder
 from indexes.query import Found, Hit, Ranking, Scores
-from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, Candidate, rank
+from indexes.segments import Rows, Segment, Slice
 from indexes.weights import find
 from ragflow.asking import Draft, Evidence
 from ragflow.deadlines import Deadline

@@ -112,12 +112,12 @@ def pooling_of_the_first_token() -> contextlib.AbstractContextManager[object]:
 
 def no_stop_words() -> contextlib.AbstractContextManager[object]:
     """Index and ask for every word."""
-    return patched((indexes.analysis, "_STOP_WORDS", frozenset()), another_analyser())
+    return patched((indexes.analysis, "STOP_WORDS", {"en": frozenset()}), another_analyser())
 
 
 def no_stems() -> contextlib.AbstractContextManager[object]:
     """Index and ask for words as they are written."""
-    return patched((indexes.analysis, "_stem", lambda: lambda word: word), another_analyser())
+    return patched((indexes.analysis, "_stem", lambda _: lambda word: word), another_analyser())
 
 
 def quotes_shifted_by_one() -> contextlib.AbstractContextManager[object]:

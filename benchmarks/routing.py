@@ -28,11 +28,12 @@ from evals.statistics import interval
 from indexes.analysis import analyse
 from indexes.codes import Codes
 from indexes.embedding import Vectors
+from indexes.lexical import readable_idf
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.postings import PostingsBuilder
 from indexes.query import Found, Hit, Ranking, Scores
-from indexes.ranking import Analysed, Slice, rank, readable_idf
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, rank
+from indexes.segments import Rows, Segment, Slice
 from indexes.weights import find
 from ragflow.route_evaluation import WANTED, Choice, level, reached
 from ragflow.routing.scores import DEPTH, LEAST_TERMS, Described, cosine_and_words, profiled, softmax
@@ -155,7 +156,7 @@ class Configured:
 
     def __init__(self, embed: Remembering, examples: Sequence[Asked]) -> None:
         self._whole = profiled({name: Described(text, ()) for name, text in DESCRIPTIONS.items()}, embed)
-        self._examples = [(one, frozenset(analyse(one.case.question))) for one in examples]
+        self._examples = examples
 
     def features(self, one: Asked, kinds: str, *, half: bool = False) -> Floats:
         """Return the features of a question's sources; ``kinds`` holds d, e, both or none.
@@ -173,12 +174,12 @@ class Configured:
         if "e" not in kinds or not drawn & 2:
             return found
         mine = [
-            (other.vector, words)
-            for other, words in self._examples
+            (other.vector, other.case.question)
+            for other in self._examples
             if other.case.source == source and other.case.group != one.case.group
         ]
         return replace(
-            found, examples=np.stack([vector for vector, _ in mine]), examples_words=tuple(w for _, w in mine)
+            found, examples=np.stack([vector for vector, _ in mine]), asked=tuple(text for _, text in mine)
         )
 
 

@@ -111,7 +111,7 @@ def milliseconds(cases: Sequence[Case], index: EmbeddedIndex, embed: Remembering
     for case in cases:
         vector = embed.embed([case.question])[0]
         began = time.perf_counter()
-        found = index.search(Query(case.question, READERS, k=DEPTH))
+        found = index.search(Query(case.question, READERS, k=DEPTH, merge="none"))
         searched = time.perf_counter()
         weighed(found, vector, profiles)
         spent.append((searched - began, time.perf_counter() - searched))
@@ -129,7 +129,7 @@ def main() -> None:
     cases = load(QUESTIONS).cases
     for case in cases:
         embed.know(case.question)
-    found = [index.search(Query(case.question, READERS, k=DEPTH)) for case in cases]
+    found = [index.search(Query(case.question, READERS, k=DEPTH, merge="none")) for case in cases]
     for name, leg in (("BM25", "lexical"), ("MiniLM", "dense")):
         first = [max(each.hits, key=lambda hit, leg=leg: getattr(hit.scores, leg) or 0.0) for each in found]
         best = [hit.document.partition("/")[0] in golds(case) for case, hit in zip(cases, first, strict=True)]

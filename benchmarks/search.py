@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from indexes.analysis import analyse
 from indexes.postings import PostingsBuilder
 from indexes.query import Ranking
-from indexes.ranking import Analysed, Slice, rank
-from indexes.segments import Rows, open_segment, write_segment
+from indexes.ranking import Analysed, rank
+from indexes.segments import Rows, Slice, open_segment, write_segment
 
 SEED = 20_261_122
 DIMENSIONS = 384

@@ -24,8 +24,8 @@ from indexes.codes import Codes
 from indexes.onnx_embedder import OnnxEmbedder
 from indexes.postings import PostingsBuilder
 from indexes.query import Ranking
-from indexes.ranking import Analysed, Slice, rank
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, rank
+from indexes.segments import Rows, Segment, Slice
 from indexes.weights import find
 from ragflow.routing.threads import standalone
 

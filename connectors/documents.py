@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from connectors.lines import Lines
+
 AnchorKind = Literal["page", "sheet", "cell", "slide", "heading", "message", "row"]
 
 
@@ -33,6 +35,8 @@ class Document:
     ``parser`` names everything that decides ``text`` and ``anchors``: library, version, our revision.
     ``author``: who changed it last, where the source tells. ``hidden``: spans of ``text`` that a person
     who opens the file would not see; ``dropped``: how many such passages were left out of it.
+    ``author``: who changed it last, where the source tells. ``lines``: where its text stands in the file,
+    see ``connectors.lines``; told only where ``link`` asks for it by ``{line}``, of plain text and Markdown.
     """
 
     item: str
@@ -45,6 +49,7 @@ class Document:
     author: str | None = None
     hidden: tuple[tuple[int, int], ...] = ()
     dropped: int = 0
+    lines: Lines = ()
 
     @property
     def revision(self) -> str:

@@ -3,10 +3,12 @@
 ConnectorError
 |-- SourceUnavailable     the whole source cannot be listed or reached now: try again later
 |   `-- Unanswered        it is there, and gave no answer to this request after all tries
+|       `-- LedAstray     it redirects the request, too often or to where nothing is
 |-- SourceMisconfigured   the source's settings point nowhere or contradict each other
 |-- AccessDenied          the source refuses our credentials or rights
 |-- AddressRefused        we refuse to connect to that address
 |-- ExtraMissing          an optional part of the program is not installed
+|-- PluginFailed          a connector of others broke down or broke the laws of connectors
 `-- UnreadableDocument    this one item cannot be read: report it, go on with the rest
     `-- ResponseTooLarge  its bytes are over the limit
 """
@@ -28,6 +30,10 @@ class Unanswered(SourceUnavailable):
     """The server is there, and gave no answer to this request after all tries."""
 
 
+class LedAstray(Unanswered):
+    """The server redirects this request, too often or to where nothing is: another try will not cure it."""
+
+
 class SourceMisconfigured(ConnectorError):
     """The source's settings point nowhere or contradict each other."""
 
@@ -42,6 +48,10 @@ class AddressRefused(ConnectorError):
 
 class ExtraMissing(ConnectorError):
     """An optional part of the program is not installed."""
+
+
+class PluginFailed(ConnectorError):
+    """A connector that another distribution brings broke down, or broke a law of ``items.Connector``."""
 
 
 class UnreadableDocument(ConnectorError):

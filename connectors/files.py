@@ -1,19 +1,19 @@
 """Local folders and single files as a source."""
 
-import hashlib
 import os
-import re
 import stat
-import unicodedata
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.errors import AccessDenied, SourceMisconfigured, SourceUnavailable, UnreadableDocument
+from connectors.globs import ReadersRule, selection
 from connectors.items import Item, Raw
+from connectors.naming import ids_of, readable
 from connectors.parsing.failures import failure
+from connectors.places import protocol_of
 
-_LOCAL = ("file", "local")
 _NOT_SEEN = "a file that was there when the source was listed is gone: the next index run notices it"
 
 
@@ -25,7 +25,8 @@ class Files:
       whose name is the id itself keeps it (else the first by bytes), the others get ``~`` and 8 hex
       digits of their name's SHA-256.
     - ``include`` and ``exclude``: globs against the id, case-insensitive, ``**`` for any depth with none;
-      exclude wins. Names that start with a dot are hidden and left out, folders with all they hold.
+      exclude wins. ``readers_by``: the first glob that matches an id gives its readers, in place of
+      ``readers``. Names that start with a dot are hidden and left out, folders with all they hold.
     - A link to a file counts when that file lies inside the root and is not hidden; links to folders are
       not followed: inside the root their files are listed at their own place. Sockets, pipes and devices
       are left out.
@@ -42,14 +43,14 @@ class Files:
         readers: Sequence[str],
         include: Sequence[str] = ("**/*",),
         exclude: Sequence[str] = ("**/~$*",),
+        readers_by: Sequence[ReadersRule] = (),
         max_bytes: int = 100_000_000,
     ) -> None:
         self._root = Path(_local(os.fspath(path))).absolute()
-        self._readers = tuple(readers)
-        self._include = _globs(include)
-        self._exclude = _globs(exclude)
+        self._selection = selection(readers, include=include, exclude=exclude, readers_by=readers_by)
         self._max_bytes = max_bytes
         self._paths: dict[str, Path] = {}
+        self._lock = threading.Lock()
 
     def list(self) -> Iterator[Item]:
         """Yield each file, sorted by name within its folder.
@@ -65,15 +66,15 @@ class Files:
                 yield from self._folder(self._root, "")
                 self._still_there(before)
             else:
-                yield from self._file(self._root, _readable(self._root.name))
+                yield from self._file(self._root, readable(self._root.name))
         except PermissionError as error:
             raise AccessDenied(
-                f"no right to list {_readable(str(error.filename))}",
+                f"no right to list {readable(str(error.filename))}",
                 hint="give the right to read it, or leave it out by naming a narrower path",
             ) from error
         except OSError as error:
             raise SourceUnavailable(
-                f"cannot list {_readable(str(self._root))}: {error.strerror or error}",
+                f"cannot list {readable(str(self._root))}: {error.strerror or error}",
                 hint="check that the path exists and that its disk is mounted",
             ) from error
 
@@ -107,19 +108,20 @@ class Files:
         return Raw(item=item.id, data=data, name=item.id.rsplit("/", 1)[-1], modified=modified)
 
     def _path_of(self, item: Item) -> Path:
-        if item.id not in self._paths:
-            for _ in self.list():
-                if item.id in self._paths:
-                    break
-        if item.id not in self._paths:
-            raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN)
-        return self._paths[item.id]
+        with self._lock:
+            if item.id not in self._paths:
+                for _ in self.list():
+                    if item.id in self._paths:
+                        break
+            if item.id not in self._paths:
+                raise UnreadableDocument(f"{item.id} is gone", reason="vanished", hint=_NOT_SEEN)
+            return self._paths[item.id]
 
     def _folder(self, folder: Path, prefix: str) -> Iterator[Item]:
         # os rather than fsspec: its listing rounds times to floats and hides which folder was refused.
         with os.scandir(folder) as scan:
             entries = {os.fsencode(entry.name): entry for entry in scan if not entry.name.startswith(".")}
-        for raw_name, name in _ids(entries).items():
+        for raw_name, name in ids_of(entries).items():
             entry = entries[raw_name]
             try:
                 if entry.is_dir(follow_symlinks=False):
@@ -132,14 +134,10 @@ class Files:
 
     def _file(self, path: Path, name: str) -> Iterator[Item]:
         about = path.stat()
-        if stat.S_ISREG(about.st_mode) and self._wanted(name):
+        if stat.S_ISREG(about.st_mode) and self._selection.wants(name):
             self._paths[name] = path
-            yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", self._readers, about.st_size)
-
-    def _wanted(self, name: str) -> bool:
-        return any(glob.fullmatch(name) for glob in self._include) and not any(
-            glob.fullmatch(name) for glob in self._exclude
-        )
+            readers = self._selection.readers_of(name)
+            yield Item(name, f"{about.st_size}-{about.st_mtime_ns}", readers, about.st_size)
 
     def _inside(self, path: Path) -> bool:
         """Say whether a link leads to a place below the root that is not hidden."""
@@ -157,67 +155,14 @@ class Files:
         after = self._root.stat()
         if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
             raise SourceUnavailable(
-                f"{_readable(str(self._root))} was replaced while it was listed", hint="try again"
+                f"{readable(str(self._root))} was replaced while it was listed", hint="try again"
             )
 
 
 def _local(path: str) -> str:
-    from fsspec.core import split_protocol
-
-    protocol, rest = split_protocol(path)
-    if protocol is not None and protocol not in _LOCAL:
+    protocol, rest = protocol_of(path)
+    if protocol != "file":
         raise SourceMisconfigured(
-            f"`{protocol}://` cannot be read yet: {path}", hint="give the path of a local folder or file"
+            f"`{protocol}://` is no local folder: {path}", hint="give the path of a local folder or file"
         )
-    return str(rest)
-
-
-def _readable(name: str) -> str:
-    """Return a name as text: bytes that are no UTF-8 as ``%XX``, NFC."""
-    text = "".join(f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char for char in name)
-    return unicodedata.normalize("NFC", text)
-
-
-def _ids(names: dict[bytes, "os.DirEntry[str]"]) -> dict[bytes, str]:
-    """Return the name that each entry of one folder gets in ids, in the order of the entries' bytes."""
-    given: dict[bytes, str] = {}
-    taken: set[str] = set()
-    exact_first = sorted(names, key=lambda name: (_readable(os.fsdecode(name)) != os.fsdecode(name), name))
-    for name in exact_first:
-        text = _readable(os.fsdecode(name))
-        given[name] = f"{text}~{hashlib.sha256(name).hexdigest()[:8]}" if text in taken else text
-        taken.add(given[name])
-    return dict(sorted(given.items()))
-
-
-def _globs(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(_expression(pattern), re.IGNORECASE | re.DOTALL) for pattern in patterns)
-
-
-def _expression(pattern: str) -> str:
-    """Return a glob as a regular expression over whole ids."""
-    parts = [part for part in unicodedata.normalize("NFC", pattern).split("/") if part not in ("", ".")]
-    if not parts or ".." in parts:
-        raise SourceMisconfigured(f"not a pattern below the root: {pattern!r}", hint="for example `**/*.pdf`")
-    words: list[str] = []
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
-        if part == "**":
-            # Repeating it says nothing new, and would make matching slow.
-            if not (place and parts[place - 1] == "**" and not last):
-                words.append(".*" if last else "(?:.*/)?")
-        else:
-            words.append(_segment(part) + ("" if last else "/"))
-    return "".join(words)
-
-
-def _segment(part: str) -> str:
-    sets = re.split(r"(\[!?[^\]]+\])", part)
-    words = []
-    for piece in sets:
-        if len(piece) > 2 and piece.startswith("[") and piece.endswith("]"):
-            body = piece[1:-1].replace("\\", "\\\\").replace("^", "\\^").replace("[", "\\[")
-            words.append("[^/" + body[1:] + "]" if body.startswith("!") else "[" + body + "]")
-        else:
-            words.append(re.sub(r"(?:\\\*)+", "[^/]*", re.escape(piece)).replace("\\?", "[^/]"))
-    return "".join(words)
+    return rest

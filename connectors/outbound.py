@@ -4,43 +4,42 @@ Only http and https. A host is resolved once a request, every address that it re
 the connection goes to an address that was checked: a name that resolves differently a moment later gains
 nothing. Loopback, private, link-local, shared, reserved and metadata addresses are refused unless listed.
 Redirects are followed here, at most five, each checked again; credentials stay with the host that they
-were given for. Bodies are read up to a limit, after decompression. No proxy variables are read.
+were given for. Bodies are read up to a limit, after decompression, and within a time limit. No proxy
+variables are read.
 """
 
-import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from functools import cached_property
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NoReturn, Self
-from urllib.parse import urljoin, urlsplit
 
-from connectors.addresses import Allowed
 from connectors.errors import (
     AddressRefused,
+    LedAstray,
     ResponseTooLarge,
     SourceMisconfigured,
     SourceUnavailable,
     Unanswered,
 )
+from connectors.lookups import LATER, Lookup, Resolve, resolved, said
+from connectors.pacing import Pace, asked_pause
 from connectors.retrying import Passing, Patience, retried
+from connectors.targets import Target, target
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+    from urllib3 import BaseHTTPResponse
+
+    from connectors.connecting import Pools
 
 REDIRECTS = 5
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NO_BODY = frozenset({204, 304})
 _BLOCK = 65_536
-_POOLS = 64
-_CONNECTIONS = 16
-Resolve = Callable[[str, int], Sequence[str]]
-"""(host, port) -> its addresses as text, in the order in which to try them. Raises ``OSError``."""
+_ALWAYS = {"accept-encoding": "gzip, deflate", "user-agent": "ragflow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +54,41 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``timeout``: seconds to connect, and between blocks. ``rate``: requests a second, 0 for any."""
+    """``timeout``: seconds to connect, to the end of the head, and between blocks; ``total``: for all.
+
+    ``rate``: requests a second, 0 for any. ``max_bytes`` of a body, decompressed.
+    """
 
     timeout: float = 30.0
     max_bytes: int = 100_000_000
     rate: float = 0.0
     patience: Patience = field(default_factory=Patience)
+    total: float = 600.0
 
 
-def resolved(host: str, port: int) -> list[str]:
-    """Return the addresses of a host by the system's resolver."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One request, as it changes from redirect to redirect."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    most: int
+
+    def after(self, status: int) -> "_Asking":
+        """Return what is asked at the place that an answer with this status names."""
+        posted = status in (301, 302) and self.method == "POST"
+        if not (posted or (status == 303 and self.method != "HEAD")):
+            return self
+        kept = {name: value for name, value in self.headers.items() if name.lower() != "content-type"}
+        return _Asking("GET", kept, None, self.most)
 
 
 class Outbound:
     """Makes requests under one set of rules. Safe for several threads; close it, or use it in a ``with``.
 
     ``allow`` lists what may be reached though it is not public: an address, a network (``10.0.0.0/8``),
-    or a host name; a name alone never opens link-local or metadata addresses.
+    or a host name. Link-local and metadata addresses are opened by their very address only.
     """
 
     def __init__(
@@ -84,20 +99,18 @@ class Outbound:
         resolve: Resolve = resolved,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._allowed = Allowed(allow)
+        self._lookup = Lookup(allow, resolve)
         self._limits = limits
-        self._resolve = resolve
         self._sleep = sleep
-        self._pace = _Pace(limits.rate, sleep)
-        self._pools: dict[tuple[str, str, str, int], HTTPConnectionPool] = {}
+        self._pace = Pace(limits.rate, sleep)
+        self._pools: Pools | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            for pool in self._pools.values():
-                pool.close()
-            self._pools.clear()
+            if self._pools is not None:
+                self._pools.close()
 
     def __enter__(self) -> Self:
         return self
@@ -105,15 +118,19 @@ class Outbound:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def slow_to(self, rate: float) -> None:
+        """Make at most so many requests a second from now on; nothing changes if that is not slower."""
+        self._pace.slow_to(rate)
+
     def check(self, url: str) -> list[str]:
         """Return the addresses that a URL's host has, all permitted; for other clients of the same rules.
 
         Raises ``AddressRefused``, ``SourceMisconfigured`` (no URL), ``SourceUnavailable`` (no such host).
         """
         try:
-            return self._addresses(_target(url))
+            return self._lookup.addresses(target(url))
         except Passing as error:
-            raise SourceUnavailable(str(error), hint=_LATER) from error
+            raise SourceUnavailable(str(error), hint=LATER) from error
 
     def request(
         self,
@@ -129,209 +146,148 @@ class Outbound:
 
         GET, HEAD and OPTIONS are tried again after broken connections, half bodies, time-outs and 408, 425,
         429, 500, 502, 503, 504, as long as a ``Retry-After`` asks. ``credentials`` are headers that only the
-        URL's own host gets, over https never over http after a redirect.
+        URL's own scheme, host and port get: none after a redirect elsewhere, or from https to http.
 
         Raises:
             AddressRefused: the host, or one that a redirect leads to, is not to be reached.
             ResponseTooLarge: the body is over ``max_bytes``, compressed or not.
-            SourceMisconfigured: this is no http(s) URL.
-            SourceUnavailable: no connection, too many redirects, a broken certificate.
+            SourceMisconfigured: this is no http(s) URL, or a header holds what none may hold.
+            SourceUnavailable: no such host, no connection, a certificate that is not accepted; or the server
+                asks to be left alone for longer than our patience.
             Unanswered: the server is there, and did not answer this request after all tries.
+            LedAstray: it redirected the request too often, or to a place that is not there.
         """
-
-        def once() -> Reply:
-            return self._followed(method, url, headers or {}, credentials or {}, body, max_bytes)
-
+        asking = _Asking(method, headers or {}, body, max_bytes or self._limits.max_bytes)
         patience = self._limits.patience if method in _REPEATABLE else Patience(tries=1)
-        try:
-            return retried(once, patience, sleep=self._sleep)
-        except _NoAnswer as error:
-            raise Unanswered(str(error), hint=_LATER) from error
-        except Passing as error:
-            raise SourceUnavailable(str(error), hint=_LATER) from error
+        return self._tried(url, asking, credentials or {}, patience)
 
-    def _followed(
+    def query(
         self,
-        method: str,
         url: str,
-        headers: Mapping[str, str],
-        credentials: Mapping[str, str],
-        body: bytes | None,
-        max_bytes: int | None,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        credentials: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
     ) -> Reply:
-        origin = target = _target(url)
-        for _ in range(REDIRECTS + 1):
-            sent = {**headers, **(credentials if target.origin == origin.origin else {})}
-            reply = self._single(method, target, sent, body, max_bytes or self._limits.max_bytes)
+        """POST what only asks and changes nothing there: it is tried again as a GET is. See ``request``."""
+        asking = _Asking("POST", headers or {}, body, max_bytes or self._limits.max_bytes)
+        return self._tried(url, asking, credentials or {}, self._limits.patience)
+
+    def _tried(self, url: str, asking: _Asking, credentials: Mapping[str, str], patience: Patience) -> Reply:
+        _sendable({**asking.headers, **credentials})
+        start = target(url)
+        try:
+            return retried(lambda: self._followed(start, asking, credentials), patience, sleep=self._sleep)
+        except _NoAnswer as error:
+            if error.after is not None and error.after > patience.asked:
+                raise SourceUnavailable(
+                    f"{error}, and asks to come again in {error.after:.0f} seconds", hint=LATER
+                ) from error
+            raise Unanswered(str(error), hint=LATER) from error
+        except Passing as error:
+            raise SourceUnavailable(str(error), hint=LATER) from error
+
+    def _followed(self, start: Target, asking: _Asking, credentials: Mapping[str, str]) -> Reply:
+        reply = self._single(start, asking, credentials)
+        here = start
+        for _ in range(REDIRECTS):
             place = reply.headers.get("location")
             if reply.status not in _MOVED or not place:
                 return reply
-            if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
-                method, body = "GET", None
-            target = _target(urljoin(target.url, place))
-        raise SourceUnavailable(
-            f"{origin.shown} redirects more than {REDIRECTS} times", hint="name the page's final address"
-        )
+            asking = asking.after(reply.status)
+            try:
+                here = here.after(place)
+                reply = self._single(here, asking, credentials if here.origin == start.origin else {})
+            except SourceMisconfigured as error:
+                raise AddressRefused(f"{start.shown} redirects: {error}", hint=_FINAL) from error
+            except AddressRefused as error:
+                raise AddressRefused(f"{start.shown} redirects: {error}", hint=error.hint) from error
+            except SourceUnavailable as error:
+                raise LedAstray(f"{start.shown} redirects: {error}", hint=error.hint) from error
+            except Passing as error:
+                raise _NoAnswer(f"{start.shown} redirects: {error}", after=error.after) from error
+        if reply.status in _MOVED and reply.headers.get("location"):
+            raise LedAstray(f"{start.shown} redirects more than {REDIRECTS} times", hint=_FINAL)
+        return reply
 
-    def _single(
-        self, method: str, target: "_Target", headers: Mapping[str, str], body: bytes | None, most: int
-    ) -> Reply:
+    def _single(self, place: Target, asking: _Asking, credentials: Mapping[str, str]) -> Reply:
         import urllib3
 
-        addresses = self._addresses(target)
+        addresses = self._lookup.addresses(place)
         self._pace.wait()
         failed: Exception | None = None
         for address in addresses:
-            pool = self._pool(target, address)
             try:
-                response = pool.request(
-                    method,
-                    target.path,
-                    body=body,
-                    headers={"Host": target.authority, "Accept-Encoding": "gzip, deflate", **headers},
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                    decode_content=True,
-                )
-                return self._read(target, response, most)
+                return self._read(place, asking, self._open(place, address, asking, credentials))
             except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
                 failed = error
-            except (urllib3.exceptions.SSLError, ssl.SSLError) as error:
-                raise SourceUnavailable(
-                    f"{target.shown}: its certificate or TLS is not accepted: {_said(error)}",
-                    hint="check the host name, and that this machine trusts who signed the certificate",
-                ) from error
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise _NoAnswer(f"{target.shown}: {_said(error)}") from error
-        raise Passing(f"{target.shown} cannot be reached: {_said(failed)}") from failed
+                if _untrusted(error):
+                    raise SourceUnavailable(
+                        f"{place.shown}: its certificate is not accepted: {said(error)}",
+                        hint="check the host name, and that this machine trusts who signed the certificate",
+                    ) from error
+                raise _NoAnswer(f"{place.shown}: {said(error)}") from error
+        raise Passing(f"{place.shown} cannot be reached: {said(failed)}") from failed
 
-    def _read(self, target: "_Target", response: "BaseHTTPResponse", most: int) -> Reply:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+    def _open(
+        self, place: Target, address: str, asking: _Asking, credentials: Mapping[str, str]
+    ) -> "BaseHTTPResponse":
+        from connectors.connecting import Pools
+
+        with self._lock:
+            self._pools = self._pools or Pools(self._limits.timeout, self._limits.total)
+        given = {**asking.headers, **credentials}
+        named = {name.lower() for name in given}
+        usual = {name: value for name, value in _ALWAYS.items() if name not in named}
+        return self._pools.pool(place, address).urlopen(
+            asking.method,
+            place.path,
+            body=asking.body,
+            headers={"Host": place.authority, **usual, **given},
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=True,
+        )
+
+    def _read(self, place: Target, asking: _Asking, response: "BaseHTTPResponse") -> Reply:
+        # What comes twice is joined by a comma, as HTTP means it.
+        headers = {name.lower(): response.headers[name] for name in response.headers}
         try:
             if response.status in _PASSING:
-                self._turned_away(target, response.status, _asked(headers.get("retry-after")))
-            body = _body(target, response, most)
+                self._turned_away(place, response.status, asked_pause(headers))
+            bodiless = asking.method == "HEAD" or response.status in _NO_BODY
+            body = b"" if bodiless else _body(place, response, asking.most)
         except BaseException:
             response.close()
             raise
         response.release_conn()
-        return Reply(target.url, response.status, headers, body)
+        return Reply(place.url, response.status, headers, body)
 
-    def _turned_away(self, target: "_Target", status: int, asked: float | None) -> NoReturn:
-        if asked is not None:
-            self._pace.pause(min(asked, self._limits.patience.asked))
-        raise _NoAnswer(f"{target.shown} answered {status}", after=asked)
-
-    def _addresses(self, target: "_Target") -> list[str]:
-        try:
-            found = list(self._resolve(target.host, target.port))
-        except socket.gaierror as error:
-            if error.errno == socket.EAI_AGAIN:
-                raise Passing(f"{target.host} cannot be looked up now") from error
-            raise SourceUnavailable(
-                f"there is no host {target.host}", hint="check the address, and this machine's DNS"
-            ) from error
-        except (OSError, UnicodeError) as error:
-            raise SourceUnavailable(
-                f"{target.host} cannot be looked up: {_said(error)}", hint="check the address"
-            ) from error
-        for address in found:
-            if not self._allowed.permits(target.host, ip_address(address.partition("%")[0])):
-                raise AddressRefused(
-                    f"{target.shown} is at {address}, which is not public",
-                    hint=f"if it is to be reached, add {target.host} or {address} to outbound.allow",
-                )
-        if not found:
-            raise SourceUnavailable(f"{target.host} has no address", hint="check the address")
-        return found
-
-    def _pool(self, target: "_Target", address: str) -> "HTTPConnectionPool":
-        import urllib3
-
-        key = (target.scheme, target.host, address, target.port)
-        timeout = urllib3.Timeout(connect=self._limits.timeout, read=self._limits.timeout)
-        with self._lock:
-            if key not in self._pools:
-                if len(self._pools) >= _POOLS:
-                    self._pools.pop(next(iter(self._pools))).close()
-                if target.scheme == "https":
-                    self._pools[key] = urllib3.HTTPSConnectionPool(
-                        address,
-                        target.port,
-                        timeout=timeout,
-                        maxsize=_CONNECTIONS,
-                        ssl_context=ssl.create_default_context(),
-                        assert_hostname=target.host,
-                        server_hostname=target.host,
-                    )
-                else:
-                    self._pools[key] = urllib3.HTTPConnectionPool(
-                        address, target.port, timeout=timeout, maxsize=_CONNECTIONS
-                    )
-            return self._pools[key]
+    def _turned_away(self, place: Target, status: int, asked: float | None) -> NoReturn:
+        if asked is not None and asked <= self._limits.patience.asked:
+            self._pace.pause(asked)
+        raise _NoAnswer(f"{place.shown} answered {status}", after=asked)
 
 
-@dataclass(frozen=True)
-class _Target:
-    """A URL in the parts that are connected to. ``host`` in ASCII, without brackets."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        return self.scheme, self.host, self.port
-
-    @cached_property
-    def authority(self) -> str:
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        usual = 443 if self.scheme == "https" else 80
-        return name if self.port == usual else f"{name}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.path}"
-
-    @property
-    def shown(self) -> str:
-        """Where, without the query: it may hold what nobody should read in a log."""
-        return self.url.partition("?")[0]
-
-
-def _target(url: str) -> _Target:
-    if any(char.isspace() or not char.isprintable() or char == "\\" for char in url):
-        raise _no_url(url)
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-        if parts.username is not None or parts.password is not None:
+def _sendable(headers: Mapping[str, str]) -> None:
+    """Refuse what a header cannot hold; its value is not repeated, since it may be a secret."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
             raise SourceMisconfigured(
-                f"the address of {host} holds a name or password",
-                hint="name an environment variable that holds it",
+                f"the header {name} holds a line break or a letter that no header may hold",
+                hint="check the environment variable or the setting that gives it",
             )
-        if parts.scheme not in ("http", "https") or not host or port == 0:
-            raise _no_url(url)
-        if not host.isascii():
-            host = host.encode("idna").decode("ascii")
-    except ValueError as error:
-        raise _no_url(url) from error
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
 
 
-def _no_url(url: str) -> SourceMisconfigured:
-    shown = url.partition("?")[0][:200]
-    return SourceMisconfigured(f"no http or https address: {shown!r}", hint="write https://HOST/PATH")
-
-
-def _body(target: _Target, response: "BaseHTTPResponse", most: int) -> bytes:
+def _body(place: Target, response: "BaseHTTPResponse", most: int) -> bytes:
     declared = response.headers.get("Content-Length", "")
+    size = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
     parts: list[bytes] = []
-    size = int(declared) if declared.isdecimal() and int(declared) > most else 0
-    if not size:
+    if size <= most:
+        size = 0
         for block in response.stream(_BLOCK):
             parts.append(block)
             size += len(block)
@@ -339,56 +295,20 @@ def _body(target: _Target, response: "BaseHTTPResponse", most: int) -> bytes:
                 break
     if size > most:
         raise ResponseTooLarge(
-            f"{target.shown} gives more than {most} bytes",
+            f"{place.shown} gives more than {most} bytes",
             hint="raise `max_bytes`, or leave the item out with `exclude`",
         )
     return b"".join(parts)
 
 
-def _asked(value: str | None) -> float | None:
-    """Return the seconds of a ``Retry-After``, or None; a date in the past is now."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _said(error: Exception | None) -> str:
-    """Return an error of urllib3 without the pool and the address that stand before its words."""
-    text = str(getattr(error, "reason", None) or error)
-    return (text.rsplit(": ", 1)[-1] if ": " in text else text).strip("()' \"") or type(error).__name__
+def _untrusted(error: BaseException) -> bool:
+    """Say whether a certificate is the cause; another error of TLS may be a line that was cut."""
+    chain = [error, *error.args, error.__cause__, error.__context__]
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in chain)
 
 
 class _NoAnswer(Passing):
     """The server was reached, and did not answer this request."""
 
 
-_LATER = "try again later: `ragflow index` goes on where it stopped"
-
-
-class _Pace:
-    """Lets requests pass at a rate, and none before a pause is over; for several threads."""
-
-    def __init__(self, rate: float, sleep: Callable[[float], None]) -> None:
-        self._gap = 1 / rate if rate > 0 else 0.0
-        self._sleep = sleep
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Return when it is this request's turn."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._gap
-        if turn > now:
-            self._sleep(turn - now)
-
-    def pause(self, seconds: float) -> None:
-        """Let nobody pass for so long."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+_FINAL = "name the page's final address"

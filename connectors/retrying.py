@@ -21,8 +21,8 @@ class Patience:
     """How often to try (the first included) and how long to pause, in seconds.
 
     Pauses grow from ``first`` to ``longest``, each drawn between nothing and its bound (full jitter).
-    What the other side asks for is waited out up to ``asked``; when it asks for more, there is no
-    further try.
+    What the other side asks for is the least that is waited, up to ``asked``; when it asks for more, there
+    is no further try.
     """
 
     tries: int = 5
@@ -49,7 +49,8 @@ def retried(
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
         asked = error.after if isinstance(error, Passing) else None
-        return grown(state) if asked is None else max(0.0, asked)
+        # Who asks for no pause at all would else get all tries within a moment.
+        return max(grown(state), asked or 0.0)
 
     def curable(error: BaseException) -> bool:
         return isinstance(error, Passing) and (error.after is None or error.after <= patience.asked)

@@ -5,21 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.analysis import analyse
+from indexes.analysis import analyse, analysed_as, question_words
 
 
 class Baseline:
     """BM25Okapi of the package rank-bm25, as shipped (k1 1.5, b .75, epsilon .25), over analysed words.
 
-    ``chunks``: (chunk id, text). The statistics are rank-bm25's own. A question's scores are added up over
-    the chunks that hold its words instead of all chunks: bit for bit those of ``BM25Okapi.get_scores``.
+    ``chunks``: (chunk id, text, language); a text is analysed in its language, and a question in all that
+    there are: a word that gives several terms counts as each. The statistics are rank-bm25's own. A
+    question's scores are added up over the chunks that hold its words instead of all chunks: bit for bit
+    those of ``BM25Okapi.get_scores``.
     """
 
-    def __init__(self, chunks: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, chunks: Sequence[tuple[str, str, str]]) -> None:
         from rank_bm25 import BM25Okapi
 
-        words = [analyse(text) for _, text in chunks]
-        self._names = np.array([name for name, _ in chunks], dtype=np.object_)
+        words = [analyse(text, language) for _, text, language in chunks]
+        self._languages = sorted({analysed_as(language) for _, _, language in chunks})
+        self._names = np.array([name for name, _, _ in chunks], dtype=np.object_)
         self._postings: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         if not any(words):  # rank-bm25 divides by the number of words
             return
@@ -37,7 +40,7 @@ class Baseline:
         """
         scores = np.zeros(len(self._names))
         held = np.zeros(len(self._names), np.bool_)
-        for word in analyse(question):
+        for word in self._words(question):
             posting = self._postings.get(word)
             if posting is None:
                 continue
@@ -53,6 +56,10 @@ class Baseline:
             (-score, name) for score, name in zip(scores[found].tolist(), self._names[found], strict=True)
         )
         return [(name, -score) for score, name in ranked[: max(k, 0)]]
+
+    def _words(self, question: str) -> list[str]:
+        words = question_words(question, self._languages)
+        return [term for word in words for term in sorted(set(word.values()))]
 
 
 def _inverted(documents: Sequence[dict[str, int]]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -1,5 +1,6 @@
-"""Taking a document's wording out of what an evaluation stored; names, numbers and outcomes stay."""
+"""Taking documents out of what an evaluation stored: the wording of an erased one, all of hidden ones."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from evals.cases import Case, Ranked, Span, Statement
@@ -33,6 +34,56 @@ def case_without(case: Case, document: str) -> Case:
         return case
     quotes = tuple(gold for gold in case.quotes or () if not _of(gold.document, document))
     return replace(case, quotes=None if case.quotes is None else quotes, answer=None)
+
+
+def row_names(row: Row) -> Iterator[str]:
+    """Yield the documents that a row names, as it names them."""
+    response = row.response
+    if response is None:
+        return
+    yield from (one.document for one in response.ranking)
+    yield from (one.document for one in response.citations)
+    yield from response.everything or ()
+
+
+def row_for(row: Row, hidden: Collection[str], sources: Collection[str]) -> Row:
+    """Return the row as it is shown to somebody from whom these documents are hidden; numbers stay.
+
+    Gone are their names and words, and an answer that cites one of them, as a whole. ``sources``: those that
+    may be named.
+    """
+    response = row.response
+    if response is None:
+        return row
+    touched = any(one.document in hidden for one in response.citations)
+    route, everything = response.sources, response.everything
+    shown = replace(
+        response,
+        ranking=tuple(one for one in response.ranking if one.document not in hidden),
+        everything=None if everything is None else tuple(one for one in everything if one not in hidden),
+        sources=None if route is None else tuple(one for one in route if one in sources),
+        best_source=response.best_source if response.best_source in sources else None,
+    )
+    if touched:
+        shown = replace(shown, answer="", claims=(), citations=())
+    return row if shown == response else replace(row, response=shown)
+
+
+def case_names(case: Case) -> frozenset[str]:
+    """Return the documents that the gold of a case names, those that it judges irrelevant too."""
+    return frozenset([*(case.judgements or ()), *(gold.document for gold in case.quotes or ())])
+
+
+def case_for(case: Case, hidden: Collection[str]) -> Case:
+    """Return the case without what its gold says of hidden documents."""
+    if case_names(case).isdisjoint(hidden):
+        return case
+    quotes, judged = case.quotes, case.judgements
+    if quotes is not None:
+        quotes = tuple(one for one in quotes if one.document not in hidden)
+    if judged is not None:
+        judged = {name: grade for name, grade in judged.items() if name not in hidden}
+    return replace(case, quotes=quotes, judgements=judged, answer=None)
 
 
 def _of(named: str, document: str) -> bool:

@@ -163,7 +163,8 @@ class Builder:
                 for block in self._embedded(versions):
                     for version, chunk, text in block.rows:
                         columns.append((version.id, chunk.start, chunk.end))
-                        postings.add(text, version.title, " ".join((*chunk.headings, chunk.header)))
+                        above = " ".join((*chunk.headings, chunk.header))
+                        postings.add(text, version.title, above, language=version.language)
                     file.write(block.vectors.tobytes())
             if not columns:
                 return None

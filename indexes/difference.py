@@ -1,6 +1,6 @@
 """What two generations differ in, as one asker may see it: by name, of what could be read in each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from indexes import schema
 from indexes.generations import ACL, DOCUMENT, VERSION, Generations, Manifest
+from indexes.segments import open_segment
 from indexes.store import Access, Store, Version
 
 
@@ -63,6 +64,28 @@ def difference(
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How many documents and chunks a generation holds."""
+
+    documents: int
+    chunks: int
+
+
+def sizes(
+    store: Store, generations: Generations, manifests: Sequence[Manifest], readers: frozenset[str]
+) -> list[Size]:
+    """Count of each generation what the readers may know of, by the rule of ``difference``."""
+    rights = _Rights(store, readers)
+    found = []
+    for one in manifests:
+        versions = rights.visible(generations.alive(one))[:, VERSION]
+        rows = (open_segment(generations.segments / each.id).rows for each in one.segments)
+        chunks = sum(int(np.isin(each.versions, versions).sum()) for each in rows) if len(versions) else 0
+        found.append(Size(len(versions), chunks))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     version: Version
     acl: int
@@ -79,7 +102,7 @@ class _Rights:
             rows = connection.execute(sa.select(d.id, d.acl)).all()
         self._last = np.full(max((row.id for row in rows), default=0) + 1, -1, dtype=np.int64)
         for row in rows:
-            self._last[row.id] = row.acl
+            self._last[row.id] = row.acl if row.acl in access.readers else -1
 
     def visible(self, alive: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of (version, document, ACL, source) that the readers may know of."""

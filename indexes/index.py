@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -11,16 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
-from indexes.analysis import analyse
+from connectors.lines import LINE, line_at, opened, within
+from indexes.analysis import LANGUAGES, analyse, question_words
 from indexes.embedding import Embedder
 from indexes.errors import ModelMismatch, NoGeneration
 from indexes.generations import Generations
+from indexes.languages import told
+from indexes.lexical import Words, readable_idf, readable_idfs
+from indexes.merging import Merging
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
-from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
+from indexes.ranking import Analysed, Candidate, rank
+from indexes.segments import Slice
 from indexes.store import Access, Store, Version
 from indexes.view import Readable, View
 
 _TEXTS = 64  # decoded texts and layouts kept in memory
+_SPARE = 10  # candidates behind the first k that are named, to stand in for merged ones
 _MASKS = 8
 _VERSIONS = 50_000
 
@@ -40,6 +46,7 @@ class Place:
     title: str
     score: float
     text: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,19 @@ class _Ranked:
 
     generation: str
     readable: Readable
-    idf: dict[str, float]
+    asked: "_Asked"
     candidates: list[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question's terms and their idf: see ``Analysed`` and ``Found``."""
+
+    terms: list[str]
+    words: Words
+    idf: dict[str, float]
+    language: str
+    idfs: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class EmbeddedIndex:
@@ -94,14 +112,34 @@ class EmbeddedIndex:
 
         Raises ``NoGeneration``, ``ModelMismatch`` (dense or hybrid only) or ``StoreDamaged``.
         """
-        ranked = self._rank(query)
-        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates]
-        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
-        self._texts.load([one.revision for one in versions], self._store.texts)
-        self._layouts.load([one.layout for one in versions], self._store.layouts)
-        self._flags.load([one.revision for one in versions], self._store.flags)
-        hits = tuple(self._hit(number, part, one) for number, (part, one) in enumerate(found, start=1))
-        return Found(hits, ranked.generation, ranked.idf, ranked.readable.rows, ranked.readable.sources)
+        most = self._deepest(query)
+        depth = query.k if query.merge == "none" else min(query.k + _SPARE, most)
+        while True:
+            ranked = self._rank(replace(query, k=depth))
+            merging = Merging(query.merge)
+            # What stands behind is read only where something was merged.
+            at, count = 0, min(query.k, len(ranked.candidates))
+            while at < count:
+                merging.add(self._hits(ranked, at, count), query.k)
+                at, count = count, min(count + query.k - len(merging), len(ranked.candidates))
+            if len(merging) >= query.k or len(ranked.candidates) < depth or depth >= most:
+                break
+            depth = min(4 * depth, most)
+        readable, asked = ranked.readable, ranked.asked
+        return Found(
+            merging.hits(),
+            ranked.generation,
+            asked.idf,
+            readable.rows,
+            readable.sources,
+            asked.language,
+            asked.idfs,
+        )
+
+    def _deepest(self, query: Query) -> int:
+        """Return how deep a ranking may be without other scores than those of the first ``k``."""
+        legs = 2 if query.system == "hybrid" else 1
+        return query.k if query.merge == "none" else max(query.k, legs * self._ranking.candidates)
 
     def places(self, query: Query, *, texts: int = 10) -> tuple[list[Place], list[str]]:
         """Give what ``search`` finds, in its order: the first ``texts`` with text, of the rest the documents.
@@ -147,21 +185,20 @@ class EmbeddedIndex:
     def _rank(self, query: Query) -> "_Ranked":
         view = self._refresh()
         readable = self.readable(query.readers, query.sources)
-        terms = analyse(query.text)
         with ThreadPoolExecutor(1) as pool:
             # The model and the lexical leg need nothing of each other: they run side by side.
             wanted = query.system != "lexical" and readable.rows > 0
             vector = pool.submit(self._embed, view, query.text) if wanted else None
-            idf = readable_idf(readable.slices, terms)
+            asked = _asked(query.text, readable)
             candidates = rank(
                 readable.slices,
-                Analysed(terms, None if vector is None else vector.result),
+                Analysed(asked.terms, None if vector is None else vector.result, asked.words),
                 ranking=self._ranking,
                 k=query.k,
                 system=query.system,
                 name=lambda part, rows: self._names(readable.slices[part], rows),
             )
-        return _Ranked(view.manifest.id, readable, idf, candidates)
+        return _Ranked(view.manifest.id, readable, asked, candidates)
 
     def view(self) -> View:
         """Give the generation that is searched, opened."""
@@ -235,19 +272,42 @@ class EmbeddedIndex:
         versions = [self._versions[number] for number in held.versions[rows].tolist()]
         spans = (held.starts[rows].tolist(), held.ends[rows].tolist())
         return [
-            Place(name, version.name, version.revision, start, end, version.title, score)
-            for name, version, start, end, score in zip(names, versions, *spans, scores, strict=True)
+            Place(
+                name,
+                version.name,
+                version.revision,
+                start,
+                end,
+                version.title,
+                score,
+                language=_language(part, row),
+            )
+            for name, version, start, end, score, row in zip(
+                names, versions, *spans, scores, rows.tolist(), strict=True
+            )
         ]
 
     def _read(self, place: Place) -> Place:
         return replace(place, text=self.text(place.revision)[place.start : place.end])
+
+    def _hits(self, ranked: "_Ranked", start: int, end: int) -> list[Hit]:
+        """Read the candidates from ``start`` to ``end``; each has its place as its rank."""
+        found = [(ranked.readable.slices[one.slice], one) for one in ranked.candidates[start:end]]
+        versions = [self._versions[int(part.segment.rows.versions[one.row])] for part, one in found]
+        self._texts.load([one.revision for one in versions], self._store.texts)
+        self._layouts.load([one.layout for one in versions], self._store.layouts)
+        self._flags.load([one.revision for one in versions], self._store.flags)
+        return [self._hit(number, part, one) for number, (part, one) in enumerate(found, start=start + 1)]
 
     def _hit(self, number: int, part: Slice, candidate: Candidate) -> Hit:
         rows, row = part.segment.rows, candidate.row
         version = self._versions[int(rows.versions[row])]
         start, end = int(rows.starts[row]), int(rows.ends[row])
         anchors = self._layouts.get(version.layout, ())
-        text = self.text(version.revision)[start:end]
+        whole = self.text(version.revision)
+        text = whole[start:end]
+        asks = version.link is not None and LINE in version.link
+        lines = within(version.line_pairs(), whole, start, end) if asks else ()
         return Hit(
             rank=number,
             chunk=candidate.chunk,
@@ -260,13 +320,16 @@ class EmbeddedIndex:
                 one.label for one in anchors if one.kind == "heading" and one.start <= start < one.end
             ),
             anchors=tuple(one for one in anchors if one.start < end and one.end > start),
-            link=version.link,
+            link=opened(version.link, line_at(lines, text, start, start=start)),
             modified=version.modified,
             text=text,
             score=candidate.score,
             scores=Scores(candidate.lexical, candidate.dense),
             flags=self._flagged(version, start, text),
             unseen=version.unseen,
+            language=_language(part, row),
+            unopened=version.link if asks else None,
+            lines=lines,
         )
 
     def _flagged(self, version: Version, start: int, text: str) -> tuple[Flag, ...]:
@@ -278,6 +341,26 @@ class EmbeddedIndex:
             flags = tuple(Flag(start + one.start, start + one.end, one.family) for one in scan(text))
         both = (*flags, *(Flag(*span, HIDDEN) for span in version.unseen))
         return tuple(one for one in both if one.start < start + len(text) and one.end > start)
+
+
+def _asked(text: str, readable: Readable) -> _Asked:
+    """Analyse a question for what is readable: in one language, or word by word in several."""
+    languages = readable.languages
+    if len(languages) <= 1:
+        language = languages[0] if languages else "en"
+        terms = analyse(text, language)
+        return _Asked(terms, (), readable_idf(readable.slices, terms), language)
+    spoken = told(text)
+    if spoken not in languages:
+        spoken = None
+    words = question_words(text, languages, spoken=spoken)
+    idfs = readable_idfs(readable.slices, words, languages)
+    main = spoken or languages[0]
+    return _Asked([], words, idfs[main], main, idfs)
+
+
+def _language(part: Slice, row: int) -> str:
+    return LANGUAGES[int(part.segment.postings.languages[row])]
 
 
 def _chunk_id(version: Version, start: int, end: int) -> str:

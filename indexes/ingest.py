@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from connectors.documents import Anchor, Document, Parsed, Unreadable
 from connectors.items import Item
 from indexes import failures, schema
-from indexes.store import Store, batches, pack, read_epoch
+from indexes.store import Store, batches, pack, parse_readers, read_epoch
 
 UNSETTLED = ""
 """The fingerprint of an item that could not be had last time. No source gives it, so it is tried again."""
@@ -66,14 +66,14 @@ def known_items(store: Store, source: str) -> Iterator[KnownItem]:
             schema.acls.c.readers,
             i.id.not_in(readable).label("bare"),
         )
-        .join(schema.acls, schema.acls.c.id == i.acl)
+        .outerjoin(schema.acls, schema.acls.c.id == i.acl)  # without one: nobody reads it, but it is known
         .where(i.source == source)
     )
     decoded: dict[int, tuple[str, ...]] = {}
     with store.read() as connection:
         for number, item, fingerprint, digest, parsed_by, acl, packed, bare in connection.execute(query):
             if acl not in decoded:
-                decoded[acl] = tuple(json.loads(packed))
+                decoded[acl] = parse_readers(packed)
             yield KnownItem(number, item, fingerprint, digest, parsed_by, decoded[acl], bool(bare))
 
 
@@ -263,7 +263,17 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
         "title": document.title,
         "link": document.link,
     }
-    origin = {"parser": document.parser, "raw_digest": raw_digest}
+    lines = pack(json.dumps(document.lines, separators=(",", ":"))) if document.lines else None
+    # Of the same content too, the source and the parser may tell something else than before.
+    origin: dict[str, object] = {
+        "parser": document.parser,
+        "raw_digest": raw_digest,
+        "modified": document.modified,
+        "author": document.author,
+        "lines": lines,
+        "unseen": document.dropped or len(document.hidden) or None,
+        "hidden": json.dumps(document.hidden) if document.hidden else None,
+    }
     found = connection.scalar(_SAME_VERSION, {"of_document": document_id, **content})
     if found is not None:
         connection.execute(_SET_VERSION, {"of_id": found, **origin})
@@ -272,10 +282,7 @@ def _version(connection: sa.Connection, document_id: int, document: Document, ra
     layout = {"digest": content["layout"], "anchors": pack(packed)}
     connection.execute(_ADD_TEXT, text)
     connection.execute(_ADD_LAYOUT, layout)
-    told = {"document_id": document_id, "modified": document.modified, "author": document.author}
-    told |= {"unseen": document.dropped or len(document.hidden) or None}
-    told |= {"hidden": json.dumps(document.hidden) if document.hidden else None}
-    return _insert(connection, schema.versions, {**told, **content, **origin})
+    return _insert(connection, schema.versions, {"document_id": document_id} | content | origin)
 
 
 def _fields(anchor: Anchor) -> tuple[str, str, int, int]:

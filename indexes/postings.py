@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.analysis import analyse
+from indexes.analysis import LANGUAGES, analyse, analysed_as
 
 _BODY_LIMIT = 65_535
 _SIDE_LIMIT = 255
@@ -32,7 +32,8 @@ class Postings:
     Term number t is the UTF-8 bytes ``letters[letter_bounds[t]:letter_bounds[t + 1]]``; terms rise in
     byte order, which is code point order. Its postings are the entries ``bounds[t]:bounds[t + 1]`` of the
     four ``posting_*`` arrays. Frequencies stop at 65,535 in the body and 255 elsewhere. The ``*_lengths``
-    count a row's terms by field. Loaded from a folder, all arrays are maps of files.
+    count a row's terms by field. ``languages`` is what each row was analysed as, by its place in
+    ``analysis.LANGUAGES``. Loaded from a folder, all arrays are maps of files.
     """
 
     letters: NDArray[np.uint8]
@@ -45,6 +46,7 @@ class Postings:
     body_lengths: NDArray[np.int32]
     title_lengths: NDArray[np.int32]
     headings_lengths: NDArray[np.int32]
+    languages: NDArray[np.uint8]
 
     @property
     def rows(self) -> int:
@@ -94,9 +96,15 @@ class Postings:
     def load(cls, folder: Path) -> "Postings":
         """Map the files that ``save`` wrote; nothing is read before it is looked up.
 
-        Raises OSError where a file is missing and ValueError where one is not an array.
+        A folder of an older program has no languages: all its rows are English. Raises OSError where a
+        file is missing and ValueError where one is not an array.
         """
-        maps = (np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(cls))
+        paths = [folder / f"{field.name}.npy" for field in fields(cls)]
+        if not paths[-1].exists():
+            lengths = np.load(paths[-2], mmap_mode="r")
+            maps = [*(np.load(path, mmap_mode="r") for path in paths[:-1]), np.zeros(len(lengths), np.uint8)]
+        else:
+            maps = [np.load(path, mmap_mode="r") for path in paths]
         # A plain array over the map: np.memmap's own bookkeeping costs more than a small look-up does.
         return cls(*(np.asarray(array_map) for array_map in maps))
 
@@ -110,11 +118,13 @@ class PostingsBuilder:
         self._rows = array("i")
         self._frequencies = (array("H"), array("B"), array("B"))
         self._lengths = (array("i"), array("i"), array("i"))
+        self._languages = array("B")
 
-    def add(self, body: str, title: str, headings: str) -> None:
-        """Append one row; rows are numbered from 0 in the order in which they are added."""
+    def add(self, body: str, title: str, headings: str, *, language: str | None = "en") -> None:
+        """Append one row, its texts in one language; rows are numbered from 0 in the order of adding."""
         row = len(self._lengths[0])
-        analysed = [analyse(body), analyse(title), analyse(headings)]
+        self._languages.append(LANGUAGES.index(analysed_as(language)))
+        analysed = [analyse(text, language) for text in (body, title, headings)]
         in_body, in_title, in_headings = (Counter(terms) for terms in analysed)
         for terms, lengths in zip(analysed, self._lengths, strict=True):
             lengths.append(len(terms))
@@ -147,6 +157,7 @@ class PostingsBuilder:
             body_lengths=np.array(self._lengths[0], np.int32),
             title_lengths=np.array(self._lengths[1], np.int32),
             headings_lengths=np.array(self._lengths[2], np.int32),
+            languages=np.array(self._languages, np.uint8),
         )
 
 
@@ -191,6 +202,9 @@ def merge(parts: Sequence[tuple[Postings, NDArray[np.bool_]]]) -> Postings:
         body_lengths=_joined([postings.body_lengths[mask] for postings, mask in parts]),
         title_lengths=_joined([postings.title_lengths[mask] for postings, mask in parts]),
         headings_lengths=_joined([postings.headings_lengths[mask] for postings, mask in parts]),
+        languages=np.concatenate(
+            [np.empty(0, np.uint8), *(postings.languages[mask] for postings, mask in parts)]
+        ),
     )
 
 

@@ -1,23 +1,29 @@
 """The values that go into and come out of a search."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from connectors.documents import Anchor
+from connectors.lines import Lines, line_at, opened
 
 System = Literal["hybrid", "lexical", "dense"]
+Merge = Literal["near", "equal", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them."""
+    """A question and who asks. ``readers`` empty finds nothing. ``sources`` None means all of them.
+
+    ``merge``: which hits of different documents count as one, see ``indexes.merging``.
+    """
 
     text: str
     readers: frozenset[str]
     sources: tuple[str, ...] | None = None
     k: int = 10
     system: System = "hybrid"
+    merge: Merge = "near"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,10 @@ class Hit:
 
     ``anchors`` and ``flags`` are those that overlap the chunk; ``unseen`` are all spans of the document that
     a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    ``language`` is the one whose rules its words were analysed by: "en" too where there are none for its own.
+    ``also``: chunks of other documents that say the same and rank behind it, best first.
+    ``link`` opens the document where the chunk starts; ``unopened`` is that link with its ``{line}`` left
+    open, if it has one, and ``lines`` tell those of the chunk.
     """
 
     rank: int
@@ -82,13 +92,25 @@ class Hit:
     scores: Scores
     flags: tuple[Flag, ...] = ()
     unseen: tuple[tuple[int, int], ...] = ()
+    language: str = "en"
+    also: tuple[str, ...] = ()
+    unopened: str | None = None
+    lines: Lines = ()
+
+    def link_at(self, position: int) -> str | None:
+        """Return the link that opens the document at a position within the chunk."""
+        if self.unopened is None:
+            return self.link
+        return opened(self.unopened, line_at(self.lines, self.text, position, start=self.start))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Hits, best first, with the generation that gave them.
 
-    ``idf`` maps each analysed term of the question to its BM25 idf over the readable rows alone.
+    ``idf`` maps each analysed term of the question to its BM25 idf over the readable rows alone. It is
+    analysed as ``language``: that of the readable rows, or where they are of several (``idfs`` holds the
+    same for each of them) the question's own if it is among them, else that of the most rows.
     ``rows`` is how many chunks were readable at all, ``sources`` the names of the sources they are of.
     """
 
@@ -97,6 +119,12 @@ class Found:
     idf: Mapping[str, float]
     rows: int
     sources: tuple[str, ...] = ()
+    language: str = "en"
+    idfs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def idf_of(self, hit: Hit) -> Mapping[str, float]:
+        """Return the idf of the question's terms as they stand in this hit's language."""
+        return self.idfs.get(hit.language, self.idf)
 
 
 class Index(Protocol):

@@ -6,7 +6,6 @@ statistic is a sum of whole numbers over readable rows, every score is computed 
 at a time, and ties end at the chunk id.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.embedding import Vectors
-from indexes.postings import Posting, Postings
+from indexes.lexical import Words, bm25
 from indexes.query import Ranking, System
-from indexes.segments import Segment
+from indexes.segments import Slice
 
 Name = Callable[[int, NDArray[np.int64]], list[str]]
 """(number of a slice, rows of it) -> their chunk ids."""
@@ -35,23 +34,17 @@ _EXACT_BLOCK = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """The rows of a segment that are live and readable for this asker: one entry of ``mask`` a row."""
-
-    segment: Segment
-    mask: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
 class Analysed:
     """A question as the index sees it: terms from ``analyse``, and what gives its unit vector.
 
-    ``vector`` None, or no term that a readable row holds: that leg is empty. ``vector`` is called once,
-    after the lexical leg is done, so that it may be computed meanwhile.
+    ``words``, from ``analysis.question_words``: where readable rows are of several languages; then
+    ``terms`` are not looked at. ``vector`` None, or no term that a readable row holds: that leg is empty.
+    ``vector`` is called once, after the lexical leg is done, so that it may be computed meanwhile.
     """
 
     terms: Sequence[str]
     vector: Callable[[], NDArray[np.float32]] | None
+    words: Words = ()
 
 
 class Candidate(NamedTuple):
@@ -81,8 +74,7 @@ def rank(
     """
     depth = ranking.candidates if system == "hybrid" else max(ranking.candidates, k)
     rows = _Rows.of(slices, name)
-    terms = question.terms if system != "dense" else ()
-    lexical = rows.first(_lexical(rows, terms, ranking), depth)
+    lexical = _NOTHING if system == "dense" else rows.first(_lexical(rows, question, ranking), depth)
     vector = question.vector() if question.vector is not None and system != "lexical" else None
     dense = _NOTHING if vector is None else rows.first(_nearest(rows, vector, depth), depth)
     union = np.union1d(lexical.places, dense.places)
@@ -94,23 +86,6 @@ def rank(
         cosines = _exact(rows, union, vector) if len(lexical.places) else _aligned(union, dense)
     fused = _Scored(union, _fused(bm25, cosines, ranking.dense_weight))
     return _candidates(rows, rows.first(fused, k), _Legs(union, bm25, cosines))
-
-
-def readable_idf(slices: Sequence[Slice], terms: Sequence[str]) -> dict[str, float]:
-    """Return BM25's idf of each different term, over readable rows alone: ln(1 + (N - df + .5)/(df + .5)).
-
-    A term that no readable row holds has df 0. The order is that of the sorted terms.
-    """
-    count = sum(int(np.count_nonzero(each.mask)) for each in slices)
-    frequencies = {
-        term: sum(int(np.count_nonzero(s.mask[s.segment.postings.lookup(term).rows])) for s in slices)
-        for term in sorted(set(terms))
-    }
-    return {term: _idf(count, frequency) for term, frequency in frequencies.items()}
-
-
-def _idf(count: int, frequency: int) -> float:
-    return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,81 +156,12 @@ class _Rows:
         return _Scored(scored.places[kept], scored.scores[kept])
 
 
-def _lexical(rows: _Rows, terms: Sequence[str], ranking: Ranking) -> _Scored:
-    """Return the readable rows that hold a term, with their BM25 score, rounded; any order.
-
-    tf is body + title_boost * title + heading_boost * headings and a row's length likewise; the score is
-    the sum over the question's different terms, in sorted order, of
-    idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average length)). A term that the question
-    repeats counts once. Robertson & Zaragoza 2009, with the idf that is never negative.
-    """
-    wanted = sorted(set(terms))
-    found = [[_readable(s, s.segment.postings.lookup(term)) for term in wanted] for s in rows.slices]
-    count = sum(int(np.count_nonzero(s.mask)) for s in rows.slices)
-    idfs = [_idf(count, sum(len(by_term[t].rows) for by_term in found)) for t in range(len(wanted))]
-    if not any(len(posting.rows) for by_term in found for posting in by_term):
-        return _NOTHING
-    average = _average_length(rows.slices, count, ranking)
-    places, scores = [], []
-    for first, each, by_term in zip(rows.firsts, rows.slices, found, strict=False):
-        totals = np.zeros(len(each.mask))
-        for idf, posting in zip(idfs, by_term, strict=True):
-            norms = _norms(each.segment.postings, posting.rows, average, ranking)
-            totals[posting.rows] += idf * _saturated(posting, norms, ranking)
-        held = np.flatnonzero(totals)
-        places.append(held + first)
-        scores.append(_rounded(totals[held]))
-    return _Scored(np.concatenate(places), np.concatenate(scores))
-
-
-def _readable(each: Slice, posting: Posting) -> Posting:
-    """Return the entries of a posting whose rows are readable."""
-    readable = each.mask[posting.rows]
-    if readable.all():
-        return posting
-    # Numbers, not a mask: four arrays are picked from, and a mask is read anew for each.
-    kept = np.flatnonzero(readable)
-    return Posting(posting.rows[kept], posting.body[kept], posting.title[kept], posting.headings[kept])
-
-
-def _average_length(slices: Sequence[Slice], count: int, ranking: Ranking) -> float:
-    """Return the mean length of the readable rows, from whole-number sums: no order of adding shows."""
-    body = title = headings = 0
-    for each in slices:
-        postings = each.segment.postings
-        body += int((postings.body_lengths * each.mask).sum(dtype=np.int64))
-        title += int((postings.title_lengths * each.mask).sum(dtype=np.int64))
-        headings += int((postings.headings_lengths * each.mask).sum(dtype=np.int64))
-    return (body + ranking.title_boost * title + ranking.heading_boost * headings) / count or 1.0
-
-
-def _norms(postings: Postings, rows: NDArray[np.int32], average: float, ranking: Ranking) -> Floats:
-    """Return BM25's k1 * (1 - b + b * length / average) of these rows."""
-    lengths = _weighted(
-        postings.body_lengths[rows], postings.title_lengths[rows], postings.headings_lengths[rows], ranking
-    )
-    norms = ranking.k1 * (1 - ranking.b + ranking.b * (lengths / average))
-    # Where a field has no weight, or k1 is 0, a frequency of 0 would be divided by 0.
-    return np.maximum(norms, np.finfo(np.float64).tiny)
-
-
-def _saturated(posting: Posting, norms: Floats, ranking: Ranking) -> Floats:
-    """Return BM25's term weight, without idf, of each entry."""
-    frequency = _weighted(posting.body, posting.title, posting.headings, ranking)
-    below = frequency + norms
-    frequency *= ranking.k1 + 1
-    frequency /= below
-    return frequency
-
-
-def _weighted(
-    body: NDArray[np.integer], title: NDArray[np.integer], headings: NDArray[np.integer], ranking: Ranking
-) -> Floats:
-    weighted = body.astype(np.float64)
-    for boost, field in ((ranking.title_boost, title), (ranking.heading_boost, headings)):
-        if field.any():
-            weighted += boost * field
-    return weighted
+def _lexical(rows: _Rows, question: Analysed, ranking: Ranking) -> _Scored:
+    """Return the readable rows that hold a term, with their BM25 score, rounded; any order."""
+    scored = bm25(rows.slices, question.terms, question.words, ranking)
+    places = [held + first for first, (held, _) in zip(rows.firsts, scored, strict=False)]
+    scores = [_rounded(each) for _, each in scored]
+    return _Scored(np.concatenate([_NOTHING.places, *places]), np.concatenate([_NOTHING.scores, *scores]))
 
 
 def _nearest(rows: _Rows, vector: NDArray[np.float32], depth: int) -> _Scored:

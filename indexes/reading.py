@@ -77,6 +77,7 @@ class Reading:
         self._open: dict[str, tuple[Item, str]] = {}
         self._left = {plan.before[one].raw_digest for one in plan.deleted} - {None}
         self._new = {item.id for item in plan.added}
+        self._total = len(plan.added) + len(plan.changed)
 
     def run(self, pool: Parsers) -> Tally:
         """Read everything; ``Tally.error`` tells why it ended early, when the source itself failed."""
@@ -98,7 +99,9 @@ class Reading:
                 continue
             digest = hashlib.sha256(result.data).hexdigest()
             self._tally.bytes += len(result.data)
-            if before is not None and self._already(before, digest):
+            # What the source tells besides (a page's new title) is no part of the bytes.
+            told = result.title or result.link or result.author
+            if before is not None and not told and self._already(before, digest):
                 self._tally.kept += 1
                 self._pending.same.append(item)
                 self._settle()
@@ -137,7 +140,7 @@ class Reading:
 
     def _settle(self) -> None:
         """Tell how far it is, and store what waits when it is enough."""
-        self._progress(Progress("read", self._spec.name, self._tally.done, len(self._plan.items)))
+        self._progress(Progress("read", self._spec.name, self._tally.done, self._total))
         if len(self._pending) >= _COMMIT_ITEMS or time.monotonic() - self._since > _COMMIT_SECONDS:
             self._flush()
 

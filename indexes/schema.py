@@ -27,6 +27,9 @@ SCHEMA = 3
 TOLD = 3
 """The first schema whose versions hold what sources and parsers tell besides: authors, hidden text."""
 
+UNDECIDED = "und"
+"""The language of a text whose language cannot be told, as ISO 639-2 names it."""
+
 metadata = MetaData()
 
 meta = Table(
@@ -83,7 +86,7 @@ versions = Table(
     Column("parser", String, nullable=False),
     Column("raw_digest", String, nullable=False),
     Column("author", String, nullable=True, doc="who changed it last, where the source tells"),
-    Column("language", String, nullable=True, doc="ISO 639-1; null where it was never looked at"),
+    Column("language", String, nullable=True, doc="ISO 639-1, or UNDECIDED; null: never looked at"),
     Column("lines", LargeBinary, nullable=True, doc="zstd of JSON [[start, line], ...]: see Document.lines"),
     Column("unseen", Integer, nullable=True, doc="passages that a person would not see, left out or kept"),
     Column("hidden", String, nullable=True, doc="JSON [[start, end], ...] of those that are kept"),

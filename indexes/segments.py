@@ -16,7 +16,10 @@ from indexes.embedding import Vectors
 from indexes.errors import StoreDamaged, StoreNotWritable
 from indexes.postings import Postings, merge
 
-FORMAT = 2
+FORMAT = 3
+"""2: without the languages of rows; such a segment is still read, as English."""
+
+_READABLE = (2, FORMAT)
 _MANIFEST = "segment.json"
 _VECTORS = "vectors.npy"
 _BLOCK = 4_096
@@ -50,6 +53,14 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.rows.versions)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows of a segment that are live and readable for this asker: one entry of ``mask`` a row."""
+
+    segment: Segment
+    mask: NDArray[np.bool_]
 
 
 def write_segment(folder: Path, rows: Rows, vectors: Vectors, postings: Postings) -> None:
@@ -206,7 +217,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise StoreDamaged(f"{path} cannot be read: {error}", hint=_REBUILD) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") not in _READABLE:
         raise StoreDamaged(f"{path} is not of segment format {FORMAT}", hint=_REBUILD)
     if not {"rows", "dimensions", "files"} <= manifest.keys():
         raise StoreDamaged(f"{path} lacks what a segment's record must hold", hint=_REBUILD)

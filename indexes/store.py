@@ -7,7 +7,7 @@ folder that cannot be written is read as it stands (``immutable=1``), which SQLi
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from connectors.documents import Anchor
+from connectors.lines import Lines
 from indexes import schema
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
 from indexes.migration import migrate
@@ -28,11 +29,15 @@ from indexes.query import Flag
 _BUSY_SECONDS = 10.0
 # SQLite allows 32,766 parameters a statement; a thousand keeps statements cacheable.
 _BATCH = 1_000
+_NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content of one document, as the store knows it. ``name`` is the document."""
+    """One content of one document, as the store knows it. ``name`` is the document.
+
+    ``language``: ISO 639-1, ``schema.UNDECIDED`` where it cannot be told, None where nobody looked yet.
+    """
 
     id: int
     document_id: int
@@ -45,12 +50,20 @@ class Version:
     parser: str
     raw_digest: str
     author: str | None
+    language: str | None
     hidden: str | None
+    lines: bytes | None
 
     @property
     def unseen(self) -> tuple[tuple[int, int], ...]:
         """The spans of the text that a person who opens the file would not see."""
         return tuple((start, end) for start, end in json.loads(self.hidden)) if self.hidden else ()
+
+    def line_pairs(self) -> Lines:
+        """Return where its text stands in the file. Raises ``StoreDamaged``."""
+        if self.lines is None:
+            return ()
+        return tuple((position, line) for position, line in json.loads(unpack(self.lines, self.revision)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,11 @@ class Access:
     epoch: int
     acl_of: NDArray[np.int32]
     readers: dict[int, frozenset[str]]
+
+    def of(self, document_id: int) -> frozenset[str]:
+        """Give the readers of a document; nobody where it is dead, unknown, or its ACL is not there."""
+        known = 0 <= document_id < len(self.acl_of)
+        return self.readers.get(int(self.acl_of[document_id]), _NOBODY) if known else _NOBODY
 
     def allowed(self, asker: frozenset[str]) -> NDArray[np.bool_]:
         """Give, for each ACL id (the array's index), whether ``asker`` is among its readers."""
@@ -180,10 +198,23 @@ class Store:
             epoch = read_epoch(connection)
             living = sa.select(schema.documents.c.id, schema.documents.c.acl).where(~schema.documents.c.dead)
             pairs = np.fromiter(map(tuple, connection.execute(living)), dtype=np.dtype((np.int64, 2)))
-            known = connection.execute(sa.select(schema.acls.c.id, schema.acls.c.readers)).all()
+            readers = read_acls(connection)
+        # What is no number of an ACL that is there lets nobody in.
+        pairs[~np.isin(pairs[:, 1], list(readers)), 1] = -1
         acl_of = np.full(int(pairs[:, 0].max(initial=0)) + 1, -1, dtype=np.int32)
         acl_of[pairs[:, 0]] = pairs[:, 1]
-        return Access(epoch, acl_of, {row.id: frozenset(json.loads(row.readers)) for row in known})
+        return Access(epoch, acl_of, readers)
+
+    def readers_of(self, documents: Collection[str]) -> dict[str, frozenset[str]]:
+        """Give the readers of the named documents, of a deleted one those it had last; no unknown ones."""
+        found: dict[str, frozenset[str]] = {}
+        d = schema.documents.c
+        with self.read() as connection:
+            known = read_acls(connection)
+            for batch in batches(sorted(documents)):
+                query = sa.select(d.name, d.acl).where(d.name.in_(batch)).order_by(d.id)
+                found |= {name: known.get(acl, _NOBODY) for name, acl in connection.execute(query)}
+        return found
 
     def versions(self, ids: Sequence[int]) -> dict[int, Version]:
         """Give the versions with these ids; unknown ones are left out."""
@@ -245,7 +276,7 @@ class Store:
         return self._scanned
 
 
-_LATER = ("author", "hidden")
+_LATER = ("author", "language", "hidden", "lines")
 
 
 def _versions(*, told: bool) -> sa.Select[Any]:
@@ -270,6 +301,23 @@ _FLAGS = (
     .order_by(schema.flags.c.start, schema.flags.c.end, schema.flags.c.family)
 )
 _EPOCH = sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")
+
+
+def read_acls(connection: sa.Connection) -> dict[int, frozenset[str]]:
+    """Read the readers of each ACL inside a transaction; of one that is damaged, nobody."""
+    rows = connection.execute(sa.select(schema.acls.c.id, schema.acls.c.readers))
+    return {row.id: frozenset(parse_readers(row.readers)) for row in rows}
+
+
+def parse_readers(stored: object) -> tuple[str, ...]:
+    """Return the readers of a stored ACL; none where it is not the JSON list of texts that it should be."""
+    try:
+        found = json.loads(stored) if isinstance(stored, str) else None
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        return ()
+    return tuple(found)
 
 
 def read_epoch(connection: sa.Connection) -> int:

@@ -25,6 +25,7 @@ from indexes.proof import prove_deleted
 from indexes.reading import Reading, Tally
 from indexes.report import Parsers, Progress, SourceReport, SyncOptions, SyncPlan, SyncReport, Watch
 from indexes.store import Store
+from indexes.telling import tell_languages
 
 _JOURNAL_LINES = 1_000
 
@@ -176,11 +177,15 @@ class Sync:
                 one.error = one.tally.error
 
     def _scan(self) -> None:
-        def told(done: int, total: int) -> None:
-            self._watch.progress(Progress("scan", None, done, total))
+        """Look at the texts that nobody has looked at yet: for orders to a program, for their language."""
 
-        if scan_texts(self._store, progress=told):
+        def telling(phase: str) -> Callable[[int, int], None]:
+            return lambda done, total: self._watch.progress(Progress(phase, None, done, total))
+
+        if scan_texts(self._store, progress=telling("scan")):
             self._step("scanned")
+        if tell_languages(self._store, progress=telling("language")):
+            self._step("told")
 
     def _learn(self, seconds: float, works: Sequence[_Work]) -> None:
         read = [one.tally for one in works]

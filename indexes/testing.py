@@ -18,7 +18,7 @@ from indexes.embedding import Embedder
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.plan import Brake, ParseKeys, SourceSpec
-from indexes.query import Found, Hit, Index, Query, Ranking
+from indexes.query import Found, Index, Query, Ranking
 from indexes.report import SyncOptions, SyncReport, Watch
 from indexes.store import Store
 from indexes.sync import Sync
@@ -135,9 +135,9 @@ class World:
         return frozenset(reader for one in planted for reader in one.readers)
 
 
-def shown(found: Found) -> tuple[tuple[Hit, ...], Mapping[str, float], int, tuple[str, ...]]:
+def shown(found: Found) -> Found:
     """Give all of what a search gave but the generation's name: what two equal indexes agree on."""
-    return found.hits, found.idf, found.rows, found.sources
+    return replace(found, generation="")
 
 
 class IndexContract(ABC):

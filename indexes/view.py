@@ -5,19 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.analysis import LANGUAGES
 from indexes.generations import ACL, DOCUMENT, SOURCE, VERSION, Generations, release
-from indexes.ranking import Slice
-from indexes.segments import Segment, open_segment
+from indexes.segments import Segment, Slice, open_segment
 from indexes.store import Access
 
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """What one asker may read of a view: a slice for each segment, and the sources that have a row."""
+    """What one asker may read of a view: a slice for each segment, and the sources that have a row.
+
+    ``languages``: what its rows were analysed as, that of the most rows first, ties by name.
+    """
 
     slices: tuple[Slice, ...]
     sources: tuple[str, ...]
     rows: int
+    languages: tuple[str, ...]
 
 
 class View:
@@ -68,7 +72,15 @@ class View:
         for part, places in zip(slices, self._places, strict=True):
             seen[places[part.mask]] = True
         names = tuple(sorted(self.manifest.sources[one] for one in np.unique(self.alive[seen, SOURCE])))
-        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices))
+        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices), _languages(slices))
+
+
+def _languages(slices: tuple[Slice, ...]) -> tuple[str, ...]:
+    counts = np.zeros(len(LANGUAGES), dtype=np.int64)
+    for part in slices:
+        counts += np.bincount(part.segment.postings.languages[part.mask], minlength=len(LANGUAGES))
+    present = [(-count, name) for name, count in zip(LANGUAGES, counts.tolist(), strict=True) if count]
+    return tuple(name for _, name in sorted(present))
 
 
 def _places(segment: Segment, versions: NDArray[np.int64]) -> NDArray[np.int32]:

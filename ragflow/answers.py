@@ -221,4 +221,5 @@ def hit_json(hit: Hit) -> dict[str, Any]:
             "dense": hit.scores.dense,
             "rerank": hit.scores.rerank,
         },
+        "also": list(hit.also),
     }

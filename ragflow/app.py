@@ -83,11 +83,15 @@ class App:
     @map_errors()
     def asker(self, as_: Sequence[str] = ()) -> Asker:
         """Give who asks: the operating system's user, standing in for ``as_`` where it may."""
-        return identity.resolve(self.config.identity, identity.login(), as_=as_)
+        return identity.asking(self.config, as_=as_)
+
+    def _actor(self) -> Asker:
+        """Who acts, without the groups of the table: for what no reader is asked for."""
+        return identity.resolve(self.config.identity, identity.login())
 
     def _standing_for(self, readers: Sequence[str]) -> Asker:
-        own = identity.resolve(self.config.identity, identity.login())
-        return replace(own, readers=identity.readers(readers), acting=True)
+        own, given = self._actor(), identity.readers(readers)
+        return replace(own, readers=given, acting=not set(own.readers) <= set(given), auditor=False)
 
     # -- the three walks -------------------------------------------------------------------------
 
@@ -274,6 +278,7 @@ class App:
             self.config,
             index=self._open_index,
             store=self._store,
+            library=self._library,
             embedder=self._embedder,
             runs=self._runs,
         )
@@ -281,9 +286,12 @@ class App:
     # -- generations and erasing -----------------------------------------------------------------
 
     @map_errors()
-    def generations(self) -> list[dict[str, Any]]:
-        """Give the kept generations, newest first."""
-        return upkeep.listed(self._generations) if self.workspace.exists() else []
+    def generations(self, *, readers: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Give the kept generations, newest first, sized as the readers may know; None: as they are."""
+        if not self.workspace.exists():
+            return []
+        who = None if readers is None else frozenset(identity.readers(readers))
+        return upkeep.listed(self._generations, self._store, who)
 
     @map_errors()
     def promote(self, generation: str) -> dict[str, Any]:
@@ -396,4 +404,4 @@ class App:
         return History(self._runs, self._library)
 
     def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
-        return begun(self.config, kind, asker=self.asker(), created=created, generation=generation)
+        return begun(self.config, kind, asker=self._actor(), created=created, generation=generation)

@@ -143,7 +143,7 @@ def workspace(config: Config, targets: Sequence[Target]) -> Iterator[Path]:
         (folder / FILE_NAME).write_text(json.dumps(_settings(config, list(names))))
         if (config.folder / "prompts").is_dir():
             shutil.copytree(config.folder / "prompts", folder / "prompts")
-        _lend_model(config.workspace / "model", folder / ".ragflow" / "model")
+        lend_model(config.workspace / "model", folder / ".ragflow" / "model")
         yield folder
 
 
@@ -166,11 +166,11 @@ def _settings(config: Config, names: Sequence[str]) -> dict[str, Any]:
     return written
 
 
-def _lend_model(source: Path, target: Path) -> None:
+def lend_model(source: Path, target: Path) -> None:
     """Give the new workspace the model's graph, which takes longer to build than all the rest."""
     if not source.is_dir():
         return
-    target.parent.mkdir(mode=0o700)
+    target.parent.mkdir(mode=0o700, exist_ok=True)
 
     def lend(one: str, other: str) -> None:
         try:

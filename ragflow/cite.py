@@ -56,7 +56,7 @@ def _citation(number: int, hit: Hit, start: int, end: int) -> Citation:
         end=end,
         quote=hit.text[start - hit.start : end - hit.start],
         anchors=tuple(anchor for anchor in hit.anchors if anchor.start < end and start < anchor.end),
-        link=hit.link,
+        link=hit.link_at(start),
         modified=hit.modified,
         flagged=any(flag.start < end and start < flag.end for flag in hit.flags),
     )

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ragflow.sections import Settings
-from ragflow.source_sections import SOURCE_TYPES
+from ragflow.source_sections import BUILT_IN, PLUGIN, SOURCE_TYPES, PluginSource, plugin_types
 from ragflow.yaml_text import Place
 
 _MOST_COMPLAINTS = 10
@@ -52,7 +52,9 @@ def _place(details: ErrorDetails) -> Place:
     """Return where the mistake is in the file's own terms."""
     place = tuple(details["loc"])
     # pydantic adds the chosen kind of source to the path, and "[key]" for a key itself.
-    if place[:1] == ("sources",) and len(place) > 3 and place[2] in SOURCE_TYPES:
+    if place[:1] == ("sources",) and place[2:3] == (BUILT_IN,):
+        place = place[:2] + place[4:] if place[3:4] and place[3] in SOURCE_TYPES else place[:2] + place[3:]
+    elif place[:1] == ("sources",) and place[2:3] == (PLUGIN,):
         place = place[:2] + place[3:]
     return tuple(step for step in place if step != "[key]")
 
@@ -84,10 +86,9 @@ def _words(details: ErrorDetails, place: Place, data: Mapping[str, Any]) -> str:
         case "missing":
             words = f'"{place[-1]}" is missing{f" in {parent}" if parent else ": name at least one source"}'
         case "union_tag_not_found" if isinstance(value, dict):
-            words = f'"type" is missing in {name}: files or beir'
+            words = f'"type" is missing in {name}: {_either(tuple(SOURCE_TYPES))}'
         case "union_tag_invalid":
-            known = near(str(context["tag"]), tuple(SOURCE_TYPES))
-            words = f'unknown type "{context["tag"]}" in {name}{known}'
+            words = f'unknown type "{context["tag"]}" in {name} ({_types(str(context["tag"]))})'
         case "value_error":
             words = f"{name}: {context['error']}"
         case "none_required":
@@ -136,15 +137,28 @@ def near(wrong: str, known: Sequence[str]) -> str:
     return f" (known: {', '.join(known)})" if known else ""
 
 
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _types(wrong: str) -> str:
+    """Return the nearest type of source, those built in, and those that others bring."""
+    ours, others = tuple(SOURCE_TYPES), plugin_types()
+    close = [f'nearest: "{one}"' for one in _nearest(wrong, (*ours, *others))]
+    return "; ".join(
+        [*close, f"built in: {', '.join(ours)}", f"installed: {', '.join(others) or 'no others'}"]
+    )
+
+
 def _nearest(wrong: str, known: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(wrong.lower(), known, n=1, cutoff=0.5)
 
 
 def _known_keys(place: Place, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys that the section at ``place`` may have."""
-    if place[:1] == ("sources",):
-        return tuple(SOURCE_TYPES[data["sources"][place[1]]["type"]].model_fields)
     model: type[BaseModel] = Settings
+    if place[:1] == ("sources",):
+        model, place = SOURCE_TYPES.get(data["sources"][place[1]]["type"], PluginSource), place[2:]
     named = False
     for step in place:
         if named or isinstance(step, int):

@@ -92,25 +92,37 @@ def measure(ranked: Sequence[Scored], near: Nearness, found: Found) -> Features:
 
     ``ranked``: the sentences, best first, at least one, of ``found.hits``; ``near``: the best one's.
     """
-    hits, idf, best = found.hits, found.idf, ranked[0]
+    hits, best = found.hits, ranked[0]
     hit = hits[best.candidate.hit]
-    titles = frozenset(analyse(" ".join([hit.title, *hit.headings])))
-    passage = titles.union(analyse(hit.text))
+    idf = found.idf_of(hit)
+    titles = frozenset(analyse(" ".join([hit.title, *hit.headings]), hit.language))
+    passage = titles.union(analyse(hit.text, hit.language))
     dense = [one.scores.dense or 0.0 for one in hits]
     lexical = [one.scores.lexical or 0.0 for one in hits]
-    total = sum(idf.values())
     return Features(
         passage_cosine=max(dense),
         sentence_cosine=near.whole,
         beyond_title_cosine=near.beyond_title,
         sentence_coverage=max(each.coverage for each in ranked),
         title_coverage=covered(titles, idf),
-        lexical_share=max(lexical) / total if total else 0.0,
+        lexical_share=lexical_share(found),
         passage_words=math.log1p(len(hit.text.split())),
         sentence_words=math.log1p(len(best.candidate.terms)),
         figure_missing=float(any(term not in passage and any(map(str.isdigit, term)) for term in idf)),
         legs_agree=float(dense.index(max(dense)) == lexical.index(max(lexical))),
         wrong_type=float(not best.typed),
+    )
+
+
+def lexical_share(found: Found) -> float:
+    """Return the highest BM25 per unit of the question's idf in a hit's language; 0 without a hit or term."""
+    totals = {hit.language: sum(found.idf_of(hit).values()) for hit in found.hits}
+    return max(
+        (
+            (hit.scores.lexical or 0.0) / totals[hit.language] if totals[hit.language] else 0.0
+            for hit in found.hits
+        ),
+        default=0.0,
     )
 
 

@@ -82,7 +82,9 @@ def exit_code(checks: Sequence[Check]) -> int:
 
 
 def _configuration(config: Config) -> Check:
-    unread = [name for name, source in config.sources.items() if not source.readers]
+    unread = [
+        name for name, source in config.sources.items() if not source.readers and not source.own_readers
+    ]
     if unread:
         message = f"nobody may read {', '.join(unread)}: no readers are named"
         return Check("configuration", "warn", message, "add for example readers: [everyone] to the source")

@@ -23,13 +23,16 @@ from evals.results import EvalRun, Setup
 from evals.running import rows, unreviewed
 from evals.storage import Runs
 from indexes.embedding import Embedder
+from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.store import Store
 from ragflow import functions, gold, identity, systems
 from ragflow.config import Config
 from ragflow.errors import NotAllowed, UnknownRun, map_errors
+from ragflow.evaluation_views import view
 from ragflow.identity import Asker
+from ragflow.library import Library
 from ragflow.records import blank, new_id, timestamp
 from ragflow.redact import redact
 from ragflow.runs import RunStore
@@ -82,12 +85,14 @@ class Evaluation:
         *,
         index: Opener,
         store: Callable[[], Store],
+        library: Callable[[], Library],
         embedder: Callable[[], Embedder],
         runs: RunStore,
     ) -> None:
         self._config = config
         self._open = index
         self._store = store
+        self._library = library
         self._embedder = embedder
         self._records = runs
         self._stored = Runs(config.workspace / FOLDER)
@@ -114,7 +119,7 @@ class Evaluation:
         for one in data.notes:
             note(one)
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
-        asker = identity.resolve(self._config.identity, identity.login(), as_=options.readers or ())
+        asker = identity.asking(self._config, as_=options.readers or ())
         forbidden = self._forbidden(data.cases, asker)
         metrics = parse(options.metrics or default_metrics(data.kind))
         questions = systems.Remembering(self._embedder)
@@ -209,22 +214,30 @@ class Evaluation:
     def load(self, name: str) -> EvalRun:
         """Give a stored run; ``last`` is the newest. An auditor sees those of others too.
 
+        What the actor may not read now is not in it.
+
         Raises ``UnknownRun``, or ``StoreDamaged`` where its files are not what was written.
         """
-        seen = self.runs()
         if name == "last":
+            seen = self.runs()
             if not seen:
                 raise UnknownRun("nothing has been evaluated yet", hint="ragflow eval run DATASET")
-            return self._stored.load(seen[0].run)
+            name = seen[0].run
         found = self._stored.load(name)
-        if not self._may_see(found.setup):
-            raise UnknownRun(f"there is no evaluation run {name}")
-        return found
+        asker = identity.asking(self._config)
+        if not _may_see(found.setup, asker):
+            raise UnknownRun(f"there is no evaluation run {name}", hint="ragflow eval list")
+        try:
+            library = self._library()
+        except NoGeneration:  # no store at all: who may read what is not known any more
+            library = None
+        return view(found, asker, library, tuple(self._config.sources))
 
     @map_errors()
     def runs(self) -> list[Setup]:
         """Give what was evaluated, newest first."""
-        return [setup for setup in self._stored.list() if self._may_see(setup)]
+        asker = identity.resolve(self._config.identity, identity.login())
+        return [setup for setup in self._stored.list() if _may_see(setup, asker)]
 
     @map_errors()
     def routes(
@@ -243,7 +256,7 @@ class Evaluation:
         data = sample(load(dataset), fold=None, limit=limit, seed=0)
         for one in data.notes:
             note(one)
-        asker = identity.resolve(self._config.identity, identity.login(), as_=readers)
+        asker = identity.asking(self._config, as_=readers)
         forbidden = self._forbidden(data.cases, asker)
         if forbidden:
             note(f"{len(forbidden):,} questions are left out: {next(iter(forbidden.values()))}")
@@ -290,10 +303,6 @@ class Evaluation:
             raise NotAllowed(f"no question can be asked: {next(iter(found.values()))}")
         return found
 
-    def _may_see(self, setup: Setup) -> bool:
-        asker = identity.resolve(self._config.identity, identity.login())
-        return asker.auditor or setup.actor[:1] == (asker.actor,)
-
     def _setup(self, data: Dataset, options: RunOptions, asker: Asker, generation: str) -> Setup:
         return Setup(
             run=new_id("r"),
@@ -328,6 +337,10 @@ class _Work:
     def asked(self) -> list[Case]:
         """The cases that are not excluded."""
         return [case for case in self.cases if case.id not in self.setup.excluded]
+
+
+def _may_see(setup: Setup, asker: Asker) -> bool:
+    return asker.auditor or setup.actor[:1] == (asker.actor,)
 
 
 def default_metrics(kind: str) -> tuple[str, ...]:

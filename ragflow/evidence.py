@@ -101,14 +101,13 @@ class SentenceWeigher:
     def _of_part(self, part: str, found: Found) -> Evidence:
         """Weigh one part of a question: as if the same hits had been found for it alone."""
         vectors = _Vectors(self._embed, part)
-        terms = frozenset(analyse(part))
-        idf = {term: weight for term, weight in found.idf.items() if term in terms}
+        asked = _of_part(found, part)
         dense = vectors.cosines([embedded(hit) for hit in found.hits])
-        hits = [_matched(hit, found.idf, idf) for hit in found.hits]
+        hits = [_matched(hit, found.idf_of(hit), asked.idf_of(hit)) for hit in found.hits]
         if dense:
             pairs = zip(hits, dense, strict=True)
             hits = [replace(hit, scores=replace(hit.scores, dense=cosine)) for hit, cosine in pairs]
-        return self._weighed(part, replace(found, hits=_fused(hits), idf=idf))
+        return self._weighed(part, replace(asked, hits=_fused(hits)))
 
 
 class _Vectors:
@@ -155,12 +154,17 @@ def _cosine(one: Vectors, other: Vectors) -> float:
 
 def _scored(question: str, found: Found, vectors: _Vectors) -> list[Scored]:
     """Return the best candidates, best first, ties by their order in the hits."""
-    hits, idf = found.hits, found.idf
+    hits = found.hits
     asked = next((answer for pattern, answer in _TYPES if pattern.search(question)), None)
     read = sorted(sorted(range(len(hits)), key=lambda at: -hits[at].score)[:READ_HITS])
     all_found = [replace(each, hit=read[each.hit]) for each in candidates([hits[at] for at in read])]
-    above = {context: frozenset(analyse(context)) for context in {_context(one, hits) for one in all_found}}
-    wide = {each: _wide_coverage(each, above[_context(each, hits)], idf) for each in all_found}
+    idf = {each: found.idf_of(hits[each.hit]) for each in all_found}
+    contexts = {(_context(one, hits), hits[one.hit].language) for one in all_found}
+    above = {context: frozenset(analyse(*context)) for context in contexts}
+    wide = {
+        each: _wide_coverage(each, above[_context(each, hits), hits[each.hit].language], idf[each])
+        for each in all_found
+    }
     typed = {each: asked is None or bool(asked.search(each.text)) for each in all_found}
 
     def worth(each: Candidate, weights: Mapping[str, float], cosine: float = 0.0) -> float:
@@ -176,7 +180,9 @@ def _scored(question: str, found: Found, vectors: _Vectors) -> list[Scored]:
     cosines = vectors.cosines([f"{_context(each, hits)}\n{_start(each.text)}" for each in ranked])
     cosines = cosines or [hits[each.hit].scores.dense or 0.0 for each in ranked]
     scored = [
-        Scored(each, cosine, covered(each.terms, idf), typed[each], round(worth(each, _WORTH, cosine), 6))
+        Scored(
+            each, cosine, covered(each.terms, idf[each]), typed[each], round(worth(each, _WORTH, cosine), 6)
+        )
         for each, cosine in zip(ranked, cosines, strict=True)
     ]
     return sorted(scored, key=lambda each: (-each.score, each.candidate.hit, each.candidate.start))
@@ -204,9 +210,20 @@ def embedded(hit: Hit) -> str:
     return "\n".join(part for part in (hit.title, " > ".join(hit.headings), hit.text) if part)
 
 
+def _of_part(found: Found, part: str) -> Found:
+    """Return what was found with the idf of the part's terms alone."""
+
+    def asked(idf: Mapping[str, float], language: str) -> dict[str, float]:
+        terms = frozenset(analyse(part, language))
+        return {term: weight for term, weight in idf.items() if term in terms}
+
+    idfs = {language: asked(idf, language) for language, idf in found.idfs.items()}
+    return replace(found, idf=asked(found.idf, found.language), idfs=idfs)
+
+
 def _matched(hit: Hit, idf: Mapping[str, float], part: Mapping[str, float]) -> Hit:
     """Return the hit with the share of its lexical score that is owed to the part's words."""
-    terms = frozenset(analyse(" ".join([hit.title, *hit.headings, hit.text])))
+    terms = frozenset(analyse(" ".join([hit.title, *hit.headings, hit.text]), hit.language))
     whole = sum(weight for term, weight in idf.items() if term in terms)
     share = sum(weight for term, weight in part.items() if term in terms) / whole if whole else 0.0
     return replace(hit, scores=replace(hit.scores, lexical=(hit.scores.lexical or 0.0) * share))

@@ -42,7 +42,7 @@ def pages(index: EmbeddedIndex, store: Store, readers: frozenset[str]) -> "Itera
         anchors = store.anchors(one.layout)
         yield Page(
             document=one.name,
-            readers=tuple(sorted(access.readers[int(access.acl_of[one.document_id])] & readers)),
+            readers=tuple(sorted(access.of(one.document_id) & readers)),
             title=one.title,
             text=index.text(one.revision),
             headings=tuple((each.label, each.start, each.end) for each in anchors if each.kind == "heading"),

@@ -1,20 +1,25 @@
 """The run records of a workspace, as an asker may see them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 
 from ragflow.config import Config
 from ragflow.errors import NotFound
 from ragflow.identity import Asker
 from ragflow.library import Library
-from ragflow.records import Run, blank, citations
+from ragflow.records import Run, blank, named
 from ragflow.runs import RunStore
+
+_OPERATORS = frozenset({"index", "forget"})
 
 
 class History:
     """Looks into the records. A run belongs to its actor; an auditor sees those of others.
 
-    One that cites what the asker may not read now is not there.
+    One that names what the asker may not read now is not there. Runs that brought the index up to date or
+    erased something tell of all documents: they are shown to their own actor, and to an auditor who may
+    stand in for others and so read everything.
     """
 
     def __init__(self, store: RunStore, library: Callable[[], Library]) -> None:
@@ -22,22 +27,35 @@ class History:
         self._library = library
 
     def newest(self, limit: int, asker: Asker) -> list[Run]:
-        """Give at most ``limit`` runs, newest first."""
+        """Give at most ``limit`` runs, newest first; those that are not there leave no gap."""
         owner = None if asker.auditor and not asker.acting else asker.actor
-        return [one for one in self._store.list(limit, owner=owner) if self._may_see(one, asker)]
+        read = limit
+        while True:
+            runs = self._store.list(read, owner=owner)
+            seen = [one for one in runs if self._may_see(one, asker)]
+            if len(seen) >= limit or len(runs) < read:
+                return seen[:limit]
+            read *= 4
 
     def get(self, run: str, asker: Asker) -> Run:
-        """Give one run; ``last`` is the asker's newest. Raises ``NotFound``."""
-        found = self._store.last(asker.actor) if run == "last" else self._store.get(run)
+        """Give one run; ``last`` is the asker's own newest. Raises ``NotFound``."""
+        if run == "last":
+            own = self.newest(1, replace(asker, auditor=False))
+            found = own[0] if own else None
+        else:
+            found = self._store.get(run)
         if found is None or not self._may_see(found, asker):
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return found
 
     def _may_see(self, run: Run, asker: Asker) -> bool:
-        if run.actor[0] != asker.actor and (asker.acting or not asker.auditor):
+        own = run.actor[0] == asker.actor
+        if not own and (asker.acting or not asker.auditor):
             return False
-        cited = {name for name, _ in citations(run)}
-        return not cited or self._library().may_read_all(cited, frozenset(asker.readers))
+        if run.kind in _OPERATORS:
+            return not asker.acting and (own or asker.impersonator)
+        documents = named(run)
+        return not documents or not self._library().hidden(documents, frozenset(asker.readers))
 
 
 def begun(config: Config, kind: str, *, asker: Asker, created: str, generation: str | None) -> Run:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from connectors.lines import opened
 from indexes import schema
+from indexes.errors import NoGeneration
 from indexes.index import EmbeddedIndex
-from indexes.store import Store, Version
+from indexes.store import Store, Version, read_acls
 from indexes.view import Readable
 from ragflow.answers import anchor_json
 from ragflow.errors import NotFound
@@ -81,7 +83,8 @@ class Library:
             "characters": len(self._index().text(version.revision)),
             "modified": version.modified,
             "author": version.author,
-            "link": version.link,
+            "language": None if version.language == schema.UNDECIDED else version.language,
+            "link": opened(version.link, None),
             "parser": version.parser,
             "readers": sorted(self._access_of(version.name) & readers),
             "anchors": [anchor_json(one) for one in self._store.anchors(version.layout)],
@@ -104,9 +107,25 @@ class Library:
         """Tell whether the document, deleted or not, is or was last open to one of the readers."""
         return not self._access_of(document).isdisjoint(readers)
 
-    def may_read_all(self, documents: Collection[str], readers: frozenset[str]) -> bool:
-        """Tell whether each of the documents may be read; one that was erased hides nothing any more."""
-        return all(not self.exists(one) or self.may_read(one, readers) for one in documents)
+    def hidden(self, documents: Collection[str], readers: frozenset[str] | None) -> frozenset[str]:
+        """Give those that the readers may not know of; one that was erased hides nothing any more.
+
+        ``readers`` None: those that nobody may read.
+        """
+        known = self._store.readers_of(documents) if documents else {}
+        return frozenset(name for name, who in known.items() if not _meet(who, readers))
+
+    def known(self, documents: Collection[str], readers: frozenset[str] | None) -> frozenset[str]:
+        """Give those that are, or were, open to the readers; None: to anybody."""
+        known = self._store.readers_of(documents) if documents else {}
+        return frozenset(name for name, who in known.items() if _meet(who, readers))
+
+    def sources(self, readers: frozenset[str]) -> frozenset[str]:
+        """Give the sources that the readers can read anything of now."""
+        try:
+            return frozenset(self._index().readable(readers).sources)
+        except NoGeneration:
+            return frozenset()
 
     def exists(self, document: str) -> bool:
         """Tell whether the store still knows the document at all."""
@@ -153,7 +172,6 @@ class Library:
         raise _not_found(document)
 
     def _access_of(self, document: str) -> frozenset[str]:
-        access = self._store.access()
         query = (
             sa.select(schema.documents.c.acl)
             .where(schema.documents.c.name == document)
@@ -162,7 +180,7 @@ class Library:
         )
         with self._store.read() as connection:
             acl = connection.scalar(query)
-        return access.readers.get(acl, frozenset()) if acl is not None else frozenset()
+            return frozenset() if acl is None else read_acls(connection).get(acl, frozenset())
 
     def _sizes(self, revisions: list[str]) -> dict[str, int]:
         t = schema.texts.c
@@ -172,14 +190,20 @@ class Library:
 
     def _unreadable(self, readers: frozenset[str], readable: Readable) -> list[tuple[str, str]]:
         """Give documents without text that the readers may know of: those of sources they can read in."""
-        access = self._store.access()
         d = schema.documents.c
         query = sa.select(d.name, d.reason, d.acl).where(
             ~d.dead, d.reason.is_not(None), d.source.in_(readable.sources)
         )
         with self._store.read() as connection:
+            known = read_acls(connection)
             rows = connection.execute(query).all()
-        return [(row.name, row.reason) for row in rows if not access.readers[row.acl].isdisjoint(readers)]
+        return [
+            (row.name, row.reason) for row in rows if not known.get(row.acl, frozenset()).isdisjoint(readers)
+        ]
+
+
+def _meet(who: frozenset[str], readers: frozenset[str] | None) -> bool:
+    return bool(who) if readers is None else not who.isdisjoint(readers)
 
 
 def _chunks(readable: Readable) -> dict[int, int]:

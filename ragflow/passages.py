@@ -67,7 +67,9 @@ def candidates(hits: Sequence[Hit]) -> tuple[Candidate, ...]:
             wording = " ".join(text.split()).casefold()
             if wording and wording not in seen:
                 seen.add(wording)
-                found.append(Candidate(number, start, end, text, frozenset(analyse(text)), header))
+                found.append(
+                    Candidate(number, start, end, text, frozenset(analyse(text, hit.language)), header)
+                )
     return tuple(found)
 
 
@@ -83,7 +85,7 @@ def _rows(hit: Hit) -> list[Span]:
     )
     inside = [(start, end) for start, end in spans if 0 <= start < end <= len(hit.text)]
     stripped = [_stripped(hit.text, span) for span in inside]
-    return [span for span in stripped if analyse(hit.text[span[0] : span[1]])]
+    return [span for span in stripped if analyse(hit.text[span[0] : span[1]], hit.language)]
 
 
 def _header(text: str, row: Span, rows: Sequence[Span]) -> Span | None:
@@ -103,7 +105,7 @@ def _widened(hit: Hit, rows: Sequence[Span]) -> Iterator[Span]:
     for at, span in enumerate(plain):
         wide = _list_of(hit.text, plain, at) if hit.text[span[0] : span[1]].endswith(":") else span
         text = hit.text[wide[0] : wide[1]]
-        if len(analyse(text)) < MIN_QUOTE_WORDS and not says_enough(text):
+        if len(analyse(text, hit.language)) < MIN_QUOTE_WORDS and not says_enough(text):
             near = [plain[other] for other in (at + 1, at - 1) if 0 <= other < len(plain)]
             joined = [(min(wide[0], one), max(wide[1], other)) for one, other in near]
             wide = next((each for each in joined if _joined(hit.text, each)), (0, 0))

@@ -101,7 +101,8 @@ def _query(question: Question, routed: Routed, k: int) -> Query:
     if routed.reason is not None:
         # Nobody reads anything: this only tells which generation it is.
         return Query(question.text, frozenset(), k=k, system="lexical")
-    return Query(question.text, question.readers, sources=routed.sources, k=k)
+    # Equal ones only: what differs by a word may be the other side of a conflict.
+    return Query(question.text, question.readers, sources=routed.sources, k=k, merge="equal")
 
 
 def expect(

@@ -197,6 +197,18 @@ def citations(run: Run) -> list[tuple[str, str]]:
     return sorted({(each["document"], each["revision"]) for each in cited})
 
 
+def named(run: Run) -> frozenset[str]:
+    """Return the documents that a run names: cited, related, found, unreadable, flagged, forgotten."""
+    output = run.output or {}
+    found = [each["document"] for each in output.get("citations", [])]
+    found += output.get("related", [])
+    for hit in output.get("hits", []):
+        found += [hit["document"], *(chunk.rpartition("@")[0] for chunk in hit.get("also", []))]
+    for key in ("unreadable", "flagged"):
+        found += [each["document"] for each in output.get(key, [])]
+    return frozenset([*found, output["document"]] if "document" in output else found)
+
+
 def emptied(run: Run) -> Run:
     """Return the run without its contents, with their digests in ``erased``."""
     contents = {"input": run.input, "output": run.output}

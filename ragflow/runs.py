@@ -110,11 +110,6 @@ class RunStore:
         except StoreDamaged:
             return False
 
-    def last(self, owner: str) -> Run | None:
-        """Return the newest run of an owner, or None."""
-        found = self._rows(_runs.c.owner == owner, limit=1)
-        return found[0] if found else None
-
     def list(self, limit: int, *, owner: str | None = None) -> tuple[Run, ...]:
         """Return at most ``limit`` runs, newest first, of one owner or of all."""
         return self._rows(True if owner is None else _runs.c.owner == owner, limit=limit)

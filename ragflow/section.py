@@ -5,7 +5,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-READER = re.compile(r"everyone|(user|group):[^\s,]+")
+from connectors import readers
+
+READER = readers.READER
+MAX_BYTES = 100_000_000  # of one item, unless a source says otherwise
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -33,3 +36,16 @@ class Section(BaseModel):
     """A section that cannot be changed and knows all of its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Common(Section):
+    """What every source has. ``readers``: who may read all of it. The router reads the other two."""
+
+    readers: tuple[Reader, ...] = ()
+    description: str = ""
+    examples: tuple[Text, ...] = ()
+
+    @property
+    def own_readers(self) -> bool:
+        """Whether the source tells its items' readers itself; ``readers`` then read all of it besides."""
+        return False

@@ -14,11 +14,15 @@ from ragflow.source_sections import Outbound, Source
 
 
 class Identity(Section):
-    """Who a login is (``principals``), may stand in for others, or may see the runs of others."""
+    """Who a login is (``principals``), may stand in for others, or may see the runs of others.
+
+    ``groups``: a file of lines ``group,user``; it is read by every command, see ``ragflow.groups``.
+    """
 
     principals: dict[str, tuple[Reader, ...]] = Field(default_factory=dict)
     impersonate: tuple[Text, ...] = ()
     auditors: tuple[Text, ...] = ()
+    groups: Text | None = None
 
 
 class Parse(Section):

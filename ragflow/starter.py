@@ -44,6 +44,7 @@ identity:
   impersonate: [{login}]    # logins that may read as others, with --as
   # principals: {{mia: [user:mia, group:support]}}   # a login's readers; absent: user:LOGIN
   # auditors: []                    # logins that may see the runs of others
+  # groups: null                    # a file of lines "group,user", beside this one
 
 # outbound: {{allow: []}}             # hosts, addresses, networks to be reached though not public
 # parse:

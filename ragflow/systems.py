@@ -347,7 +347,9 @@ class _Baselines:
         held = self._held.get(query.readers)
         if held is None or held[0] is not readable:
             places = {one.chunk: one for one in self._kit.index.chunks(query.readers, query.sources)}
-            texts = [(one.chunk, f"{one.title}\n{one.text}") for _, one in sorted(places.items())]
+            texts = [
+                (one.chunk, f"{one.title}\n{one.text}", one.language) for _, one in sorted(places.items())
+            ]
             held = (readable, Baseline(texts), places)
         self._held[query.readers] = held
         self._held.move_to_end(query.readers)

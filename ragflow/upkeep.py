@@ -39,10 +39,21 @@ def gating(
     return lambda store: gates.Gating(config, store, embedder, asker, questions, progress)
 
 
-def listed(generations: Generations) -> list[dict[str, Any]]:
-    """Give the kept generations, newest first, as ``ragflow.generation/1``."""
+def listed(
+    generations: Generations, store: Callable[[], Store], readers: frozenset[str] | None
+) -> list[dict[str, Any]]:
+    """Give the kept generations, newest first, as ``ragflow.generation/1``.
+
+    Documents and chunks are counted as the readers may know of them; None counts all.
+    """
+    from indexes.difference import Size, sizes  # a cold ask needs nothing of it
+
     live, held = generations.live(), generations.held()
     manifests = [generations.manifest(one) for one in reversed(generations.kept())]
+    if readers is None:
+        counted = [Size(one.documents, one.chunks) for one in manifests]
+    else:
+        counted = sizes(store(), generations, manifests, readers) if manifests else []
     return [
         {
             "schema": "ragflow.generation/1",
@@ -51,10 +62,10 @@ def listed(generations: Generations) -> list[dict[str, Any]]:
             "live": one.id == live,
             "held": one.id in held,
             "parent": one.parent,
-            "documents": one.documents,
-            "chunks": one.chunks,
+            "documents": size.documents,
+            "chunks": size.chunks,
         }
-        for one in manifests
+        for one, size in zip(manifests, counted, strict=True)
     ]
 
 

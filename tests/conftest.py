@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from postgres import Postgres
+
     from indexes.embedding import Embedder
     from indexes.testing import World
 
@@ -158,3 +160,13 @@ def clone() -> Callable[[Path, Path], Path]:
         return os.link(source, target) if "model" in Path(source).parts else shutil.copy2(source, target)
 
     return lambda source, target: shutil.copytree(source, target, copy_function=copy)
+
+
+@pytest.fixture(scope="session")
+def postgres(need_system: Callable[..., None]) -> "Iterator[Postgres]":
+    """A real PostgreSQL server on loopback; ``postgres.database()`` gives an empty database's url."""
+    from postgres import Postgres, programs
+
+    need_system("postgresql", "the sql connector reads it", present=programs() is not None)
+    with Postgres() as server:
+        yield server

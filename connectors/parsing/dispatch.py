@@ -4,10 +4,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from connectors.documents import Document, Parsed, Unreadable
 from connectors.errors import UnreadableDocument
 from connectors.items import Raw
+from connectors.lines import LINE, opened
 from connectors.parsing import sniff
 from connectors.parsing.archive import read_archive
 from connectors.parsing.draft import Draft
@@ -29,7 +31,6 @@ _STRUCTURED: dict[str, tuple[Callable[[bytes], Draft], str]] = {
     "xlsx": (read_sheets, _OFFICE + "spreadsheetml.sheet"),
     "pptx": (read_slides, _OFFICE + "presentationml.presentation"),
 }
-_PAGES = {"html": read_html, "markdown": read_markdown}
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|\u202e")
 
@@ -67,7 +68,9 @@ def _parse(raw: Raw, ocr: Ocr, hidden: Hidden, depth: int) -> _Outcome:
         if depth >= DEEPEST:
             failed = (*failed, unreadable(member.item, "too_large"))
             continue
-        whole = replace(member, link=raw.link, modified=raw.modified, author=raw.author)
+        # The lines of a member are not those of the file that holds it.
+        link = opened(raw.link, None)
+        whole = replace(member, link=link, modified=raw.modified, author=raw.author)
         inner = _parse(whole, ocr, hidden, depth + 1)
         documents, failed = documents + inner[0], failed + inner[1]
     return documents, failed
@@ -94,8 +97,10 @@ def _read_one(raw: Raw, kind: str, ocr: Ocr) -> Draft:
     declared = found[1] if found else ""
     if kind in _STRUCTURED:
         return _structured(raw, kind)
-    if kind in _PAGES:
-        return _PAGES[kind](raw.data, declared=declared)
+    lines = raw.link is not None and LINE in raw.link
+    if kind in ("markdown", "html"):
+        page = partial(read_markdown, lines=lines) if kind == "markdown" else read_html
+        return page(raw.data, declared=declared)
     if kind in ("csv", "tsv"):
         return read_separated(raw.data, tabs=kind == "tsv")
     if kind == "pdf":
@@ -103,7 +108,7 @@ def _read_one(raw: Raw, kind: str, ocr: Ocr) -> Draft:
     if kind in sniff.OTHERS:
         return read_other(raw.data, kind, ocr=ocr)
     # An unknown suffix may still be text (a log, a script); bytes that are not are refused there.
-    return read_text(raw.data, declared=declared)
+    return read_text(raw.data, declared=declared, lines=lines)
 
 
 def _structured(raw: Raw, kind: str) -> Draft:

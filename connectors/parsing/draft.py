@@ -1,17 +1,19 @@
 """What a format's reader writes: raw text with open and closed anchors, made canonical at the end."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from connectors.canonical import Canonical, canonical
 from connectors.documents import Anchor, AnchorKind, Document
 from connectors.items import Raw
+from connectors.lines import LINE, kept
 from connectors.parsing.hidden import Hidden, hide, regions, visible, wholly
 
 CELLS = " | "
 _FILE_NAME = re.compile(r"\S+\.[A-Za-z]{2,5}\d?")
 _FIGURE = re.compile(r"[-+(]*[$€£¥]?\s?\d[\d,.\s]*%?\)?")
+_BREAKS = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _GENERIC_TITLES = frozenset(
     "untitled,untitled document,document,document1,word document,powerpoint presentation,presentation,"
     "slide 1,workbook,book1,title,none,null".split(",")
@@ -33,6 +35,8 @@ class Draft:
         self._anchors: list[Anchor] = []
         self._sections: list[tuple[int, str, int]] = []
         self._first_heading = ""
+        self._noted: list[tuple[int, int]] = []
+        self._next: list[tuple[int, int]] = []
 
     @property
     def position(self) -> int:
@@ -46,7 +50,23 @@ class Draft:
 
     def line(self, text: str) -> None:
         """Append one line; canonical text has no white space at its end."""
+        self._noted += [(self._length + offset, line) for offset, line in self._next]
+        self._next.clear()
         self.write(text + "\n")
+
+    def stands_at(self, line: int, *, offset: int = 0) -> None:
+        """Note that what ``line`` appends next stands in that line of the file, from ``offset`` on."""
+        self._next.append((offset, line))
+
+    def stands_verbatim(self) -> None:
+        """Note that what was written is the file's own text, whose lines end in line feeds."""
+        raw = "".join(self._parts)
+        number = 1
+        self._noted.append((0, 1))
+        for match in _BREAKS.finditer(raw):
+            # What else breaks a line in canonical text breaks none in the file.
+            number += "\n" in match[0]
+            self._noted.append((match.end(), number))
 
     def gap(self) -> None:
         """Append a blank line; several become one."""
@@ -89,8 +109,10 @@ class Draft:
             self.line(line)
             self.mark("row", str(number), start, self._length - 1)
 
-    def table(self, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
-        """Append a table of (row number, cells), set off by blank lines.
+    def table(
+        self, rows: Iterable[tuple[int, Sequence[str]]], *, lines: Mapping[int, int] | None = None
+    ) -> None:
+        """Append a table of (row number, cells), set off by blank lines; ``lines``: of rows, in the file.
 
         Lines of one cell above it are its caption and stay apart, so that the first row of a run is the
         header; after an empty row, a row of names alone begins a table of its own.
@@ -104,6 +126,8 @@ class Draft:
                 self.gap()
                 headed = True
             if filled:
+                if lines and number in lines:
+                    self.stands_at(lines[number])
                 self.row(cells, number)
                 previous = number
         self.gap()
@@ -118,18 +142,20 @@ class Draft:
             _trimmed(form.text, anchor, form.map(anchor.start), form.map(anchor.end))
             for anchor in self._anchors
         )
-        kept = {anchor for anchor in anchors if anchor.start < anchor.end}
+        whole = {anchor for anchor in anchors if anchor.start < anchor.end}
+        asked = raw.link is not None and LINE in raw.link
         return Document(
             item=raw.item,
             title=_one_line(raw.title or "") or self._own_title() or _one_line(stem(raw.name)),
             text=form.text,
-            anchors=tuple(sorted(kept, key=lambda a: (a.start, -a.end, a.kind, a.label))),
+            anchors=tuple(sorted(whole, key=lambda a: (a.start, -a.end, a.kind, a.label))),
             parser=self.parser,
             link=raw.link,
             modified=raw.modified or self.modified,
             author=_one_line(raw.author or "") or None,
             hidden=tuple(_spans(form, unseen)) if hidden == "flag" else (),
             dropped=len(unseen) if hidden == "drop" else 0,
+            lines=kept(((form.map(at), line) for at, line in self._noted), form.text) if asked else (),
         )
 
     def _own_title(self) -> str:

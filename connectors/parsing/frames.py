@@ -68,6 +68,7 @@ def parsed_from(header: object) -> Parsed:
                 **document,
                 "anchors": tuple(Anchor(**anchor) for anchor in document["anchors"]),
                 "hidden": tuple((start, end) for start, end in document["hidden"]),
+                "lines": tuple((position, line) for position, line in document["lines"]),
             }
         )
         for document in told["documents"]

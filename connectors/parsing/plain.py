@@ -73,10 +73,12 @@ _WINDOWS = tuple(
 )
 
 
-def read_text(data: bytes, *, declared: str = "") -> Draft:
-    """Read plain text as it stands."""
+def read_text(data: bytes, *, declared: str = "", lines: bool = False) -> Draft:
+    """Read plain text as it stands; ``lines`` notes those of the file."""
     draft = Draft("text/1")
     draft.write(decode(data, declared=declared))
+    if lines:
+        draft.stands_verbatim()
     return draft
 
 

@@ -100,57 +100,63 @@ def suffix(name: str) -> str:
 
 def format_of(raw: Raw) -> str:
     """Return the format: a word of this module, or ``locked`` or ``unknown``."""
-    by_name = _named(raw)
+    named = _named(raw)
     head = raw.data[:2048]
-    if b"%PDF-" in head[:1024] and by_name not in ("text", "markdown", "mail"):
+    if b"%PDF-" in head[:1024] and named not in ("text", "markdown", "mail"):
         return "pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _packaged(raw.data, by_name)
+        return _packaged(raw.data, named)
     if head.startswith(_OLE):
-        return _compound(raw.data, by_name)
+        return _compound(raw.data, named)
     for magic, found in _MAGIC:
         if head.startswith(magic):
             return found
     # A web page saved under the name of an office format opens in the office: people do keep those.
-    if by_name in ("doc", "xls", "docx", "xlsx", "unknown") and _HTML.match(head):
+    if named in ("doc", "xls", "docx", "xlsx", "unknown") and _HTML.match(head):
         return "html"
-    return by_name
+    return named
+
+
+def by_name(name: str) -> str:
+    """Return the format that a name's suffix stands for, or ``unknown``."""
+    end = suffix(name)
+    return _SUFFIXES.get(end, end if end in OTHERS else "unknown")
+
+
+def by_media_type(media_type: str) -> str:
+    """Return the format that a media type stands for, whatever its parameters, or ``unknown``."""
+    return _MEDIA.get(media_type.partition(";")[0].strip().lower(), "unknown")
 
 
 def _named(raw: Raw) -> str:
-    end = suffix(raw.name)
-    if end in _SUFFIXES:
-        return _SUFFIXES[end]
-    if end in OTHERS:
-        return end
-    media = (raw.media_type or "").split(";")[0].strip().lower()
-    return _MEDIA.get(media, "unknown")
+    named = by_name(raw.name)
+    return by_media_type(raw.media_type or "") if named == "unknown" else named
 
 
-def _packaged(data: bytes, by_name: str) -> str:
+def _packaged(data: bytes, named: str) -> str:
     """Return the format of a zip file by the parts inside it."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
             kind = archive.read("mimetype")[:100].decode("latin-1").strip() if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError):
-        return by_name if by_name in _PACKAGED else "zip"
+        return named if named in _PACKAGED else "zip"
     if kind in _MEDIA:
         return _MEDIA[kind]
     if "[Content_Types].xml" in names:
         for part, found in _ZIP_PARTS.items():
             if any(name.startswith(part) for name in names):
                 return found
-    return by_name if by_name in ("odt", "ods", "odp", "epub") else "zip"
+    return named if named in ("odt", "ods", "odp", "epub") else "zip"
 
 
-def _compound(data: bytes, by_name: str) -> str:
+def _compound(data: bytes, named: str) -> str:
     """Return the format of an OLE file; an encrypted OOXML file is one too, and says so inside."""
     if "EncryptedPackage".encode("utf-16-le") in data:
         return "locked"
     for stream, found in (("WordDocument", "doc"), ("Workbook", "xls"), ("PowerPoint Document", "ppt")):
-        if stream.encode("utf-16-le") in data and by_name != "msg":
+        if stream.encode("utf-16-le") in data and named != "msg":
             return found
-    if by_name in ("doc", "xls", "ppt", "msg"):
-        return by_name
+    if named in ("doc", "xls", "ppt", "msg"):
+        return named
     return "msg" if "__properties_version1.0".encode("utf-16-le") in data else "unknown"

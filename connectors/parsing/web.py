@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 from connectors.parsing.draft import Draft
 from connectors.parsing.hidden import hide, unmarked, wholly
+from connectors.parsing.markdown_lines import ATTRIBUTE, lines_of, numbered
 from connectors.parsing.plain import decode
 from connectors.parsing.sight import Sight, told
 from connectors.parsing.versions import named
@@ -38,25 +39,33 @@ def read_html(data: bytes, *, declared: str = "") -> Draft:
     return draft
 
 
-def read_markdown(data: bytes, *, declared: str = "") -> Draft:
-    """Read Markdown as its reader sees it; front matter gives its title and nothing else."""
+def read_markdown(data: bytes, *, declared: str = "", lines: bool = False) -> Draft:
+    """Read Markdown as its reader sees it; front matter gives its title and nothing else.
+
+    ``lines`` notes those of the file.
+    """
     from markdown_it import MarkdownIt
 
     draft = Draft(named("markdown-it-py") + " markdown/2")
-    text = decode(data, declared=declared)
+    text = file = decode(data, declared=declared)
     if front := _FRONT_MATTER.match(text):
         if title := _TITLE.search(front[1]):
             draft.title = title[1].strip("\"'")
         # Only a generator's page has front matter; elsewhere such a tag may be what the text is about.
         text = _TAGS.sub("", text[front.end() :])
-    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(_HEADING_ID.sub(r"\1", text))
-    walk(page, draft)
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    text = _HEADING_ID.sub(r"\1", text)
+    if lines:
+        where = lines_of(file, front.end(), _TAGS) if front else lines_of(file, 0, None)
+        walk(numbered(reader, text, where), draft, lines=True)
+    else:
+        walk(reader.render(text), draft)
     return draft
 
 
-def walk(page: str, draft: Draft) -> None:
-    """Write the visible text of a page or a fragment into ``draft``."""
-    walker = _Walker(draft)
+def walk(page: str, draft: Draft, *, lines: bool = False) -> None:
+    """Write the visible text of a page or a fragment into ``draft``; ``lines``: its elements tell theirs."""
+    walker = _Walker(draft, lines=lines)
     walker.feed(page)
     walker.close()
     walker.finish()
@@ -65,9 +74,10 @@ def walk(page: str, draft: Draft) -> None:
 class _Walker(HTMLParser):
     """Turns the events of a page into lines, headings and rows; unclosed and stray tags do no harm."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, *, lines: bool) -> None:
         super().__init__(convert_charrefs=True)
         self._draft = draft
+        self._numbered = lines
         self._text: list[str] = []
         self._skip: list[str] = []
         self._in_title = False
@@ -77,6 +87,7 @@ class _Walker(HTMLParser):
         self._level = 0
         self._tables: list[_Table] = []
         self._sight = Sight()
+        self._noted: list[tuple[int, int]] = []
 
     def finish(self) -> None:
         """Write what is still open at the end of the page."""
@@ -100,6 +111,9 @@ class _Walker(HTMLParser):
             self._text.append("\n")
         elif not self._skip and tag not in _VOID:
             self._start(tag, dict(attrs))
+            self._note(dict(attrs).get(ATTRIBUTE))
+        elif not self._skip and tag == "wbr":
+            self._note(dict(attrs).get(ATTRIBUTE))
         elif not self._skip and tag == "hr":
             self._end_block()
 
@@ -107,6 +121,13 @@ class _Walker(HTMLParser):
         # In HTML a slash closes only void elements; elsewhere `<p/>` opens. Skipped ones end, as in XHTML.
         if tag not in _SKIPPED and tag != "title":
             self.handle_starttag(tag, attrs)
+
+    def _note(self, line: str | None) -> None:
+        if self._numbered and line and line.isdecimal():
+            if self._tables:
+                self._tables[-1].lines.setdefault(len(self._tables[-1].rows) + 1, int(line))
+            else:
+                self._noted.append((len(self._text), int(line)))
 
     def _start(self, tag: str, attrs: dict[str, str | None]) -> None:
         if tag in _LEVELS:
@@ -189,19 +210,37 @@ class _Walker(HTMLParser):
             self._text.append("\n")
             return
         text = "".join(self._text)
-        self._text.clear()
         if not self._pre:
-            text = "\n".join(line.strip() for line in re.sub(" {2,}", " ", text).split("\n")).strip()
+            text = _collapsed(text)
         if text.strip() and self._level:
+            self._tell_lines(0)
             self._draft.heading(self._level, text)
         elif text.strip():
             indent = "  " * len(self._lists) if self._lists and not self._prefix else ""
             line = self._prefix + indent + text.strip("\n")
+            self._tell_lines(len(self._prefix + indent))
             self._draft.line(hide(line) if wholly(text) else line)
             self._prefix = ""
+        self._text.clear()
         if not tight:
             self._draft.gap()
         self._level = 0
+
+    def _tell_lines(self, prefix: int) -> None:
+        """Hand over the lines noted for the text gathered so far."""
+        if self._pre and self._noted:
+            text = "".join(self._text)
+            line = self._noted[-1][1] + len(text) - len(text.lstrip("\n"))
+            for number, offset in enumerate(_line_starts(text.strip("\n"))):
+                self._draft.stands_at(line + number, offset=prefix + offset if offset else 0)
+        else:
+            before = last = 0
+            for pieces, line in self._noted:
+                part = _collapsed("".join(self._text[last:pieces]))
+                before += len(part) + 1 if part else 0
+                last = pieces
+                self._draft.stands_at(line, offset=prefix + before if before else 0)
+        self._noted.clear()
 
     def _end_cell(self) -> None:
         table = self._tables[-1]
@@ -221,14 +260,15 @@ class _Walker(HTMLParser):
     def _end_table(self) -> None:
         """Write a table: rows with one filled cell at most are layout and become paragraphs."""
         self._end_row()
-        rows = self._tables.pop().rows
+        table = self._tables.pop()
+        rows, lines = table.rows, table.lines
         if self._tables:
             # A table inside a cell is read as that cell's text.
             self._text.append("\n".join(" ".join(row) for row in rows))
             return
         layout = all(sum(bool(cell.strip()) for cell in row) <= 1 for row in rows)
         if not layout:
-            self._draft.table(enumerate(rows, start=1))
+            self._draft.table(enumerate(rows, start=1), lines=lines)
             return
         self._draft.gap()
         for line in "\n".join("".join(row) for row in rows).split("\n"):
@@ -244,6 +284,15 @@ class _Table:
         self.cells: list[str] = []
         self.cell = False
         self.span = 1
+        self.lines: dict[int, int] = {}
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text))]
+
+
+def _collapsed(text: str) -> str:
+    return "\n".join(line.strip() for line in re.sub(" {2,}", " ", text).split("\n")).strip()
 
 
 def _number(text: str | None) -> int:

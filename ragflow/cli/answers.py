@@ -122,6 +122,9 @@ def found(report: Json, width: int) -> Iterator[str]:
         yield f"{hit['rank']:>3}  {hit['score']:.3f}  {escape(hit['document'])}{', ' if where else ''}{where}"
         snippet = one_line(hit["text"], (width - 5) * _SNIPPET_LINES - 5)
         yield wrapped(snippet, width, indent="     ")
+        if hit.get("also"):
+            names = dict.fromkeys(escape(chunk.rpartition("@")[0]) for chunk in hit["also"])
+            yield wrapped(f"the same in {', '.join(names)}", width, indent="     ")
 
 
 def proven(proof: Json) -> Iterator[str]:

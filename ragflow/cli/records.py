@@ -61,11 +61,14 @@ def show_run(ctx: typer.Context, run: RunId, *, as_: Readers = None, as_json: Js
 
 
 @generation_group.command("list")
-def list_generations(ctx: typer.Context, *, as_json: JsonLines = False) -> None:
-    """List the generations that are kept, newest first."""
+def list_generations(ctx: typer.Context, *, as_: Readers = None, as_json: JsonLines = False) -> None:
+    """List the generations that are kept, newest first.
+
+    Documents and chunks are counted as far as you may read them.
+    """
     frame: Frame = ctx.obj
     with frame.app() as app:
-        rows = app.generations()
+        rows = app.generations(readers=app.asker(as_ or ()).readers)
     if as_json:
         emit_lines(rows)
         return

@@ -1,12 +1,24 @@
 """``ragflow`` itself: the flags that stand before a command, and the list of commands."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ragflow.cli import asking, documents, evaluating, failing, indexing, records, routing, setting_up
+from ragflow.cli import (
+    access,
+    asking,
+    connecting,
+    documents,
+    evaluating,
+    failing,
+    indexing,
+    records,
+    routing,
+    setting_up,
+)
 from ragflow.cli.frame import Frame, broken_pipe
 
 
@@ -27,8 +39,12 @@ class Root(TyperGroup):
             return broken_pipe()
 
 
+@cache
 def build() -> Any:
-    """Return the whole command line: Typer's group of commands, whose class it keeps private."""
+    """Return the whole command line: Typer's group of commands, whose class it keeps private.
+
+    Made once a process: `access test` runs thousands of commands, each of which would make all of them.
+    """
     program = typer.Typer(
         cls=Root,
         rich_markup_mode=None,
@@ -44,7 +60,9 @@ def build() -> Any:
     routing.add(program)
     documents.add(program)
     failing.add()
+    connecting.add(program)
     records.add(program)
+    access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
 

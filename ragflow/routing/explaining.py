@@ -83,7 +83,7 @@ def explain(question: Question, *, parts: Parts, record: Record, seconds: float)
         routed = BLOCKED if blocked else parts.router.route(question, Deadline(seconds))
     # What would be searched is told by the index: it shows no source that is not readable.
     found = parts.index.search(
-        Query(question.text, question.readers, sources=routed.sources, k=1, system="lexical")
+        Query(question.text, question.readers, sources=routed.sources, k=1, system="lexical", merge="none")
     )
     lineup = parts.casting.lineup(question, routed) if routed.reason is None else None
     return RouteReport(

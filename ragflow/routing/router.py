@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from indexes.languages import language
 from ragflow.asking import Question, Routed, SourceScore, Tried
 from ragflow.deadlines import Deadline
 from ragflow.route_sections import RouterSection, RouteRule
-from ragflow.routing.language import language
 from ragflow.routing.rules import first
 from ragflow.routing.talk import smalltalk
 from ragflow.routing.ties import TieBreaker

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from indexes.embedding import Vectors
 from indexes.query import Found, Index, Query
 from ragflow.asking import SourceScore
+from ragflow.confidence import lexical_share
 from ragflow.routing.source_features import NAMES, Profile, measure, profile
 
 Floats = NDArray[np.float64]
@@ -100,7 +101,7 @@ class SourceScorer:
 
         Raises what ``Index.search`` raises.
         """
-        found = self._index.search(Query(question, readers, sources, k=DEPTH))
+        found = self._index.search(Query(question, readers, sources, k=DEPTH, merge="none"))
         vector, profiles = None, self._known()
         if any(source in profiles for source in found.sources):
             vector = self._embed([question])[0]
@@ -195,5 +196,4 @@ def cosine_and_words(found: Found, features: Floats) -> tuple[float, float]:
     """
     shown = (NAMES.index("description"), NAMES.index("examples"))
     nearest = max(*(hit.scores.dense or 0.0 for hit in found.hits), float(features[:, shown].max()))
-    words = max(hit.scores.lexical or 0.0 for hit in found.hits) / (sum(found.idf.values()) or 1.0)
-    return nearest, words
+    return nearest, lexical_share(found)

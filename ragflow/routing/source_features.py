@@ -6,6 +6,7 @@ nothing of which one holds the answer. Only hits and statistics of readable rows
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +62,15 @@ _FIRST = 30
 class Profile:
     """What is configured of a source.
 
-    ``description``: unit vector of shape (d,), None without one; ``words`` are its analysed terms.
-    ``examples``: unit vectors of shape (n, d), n from 0; ``examples_words``: the terms of each.
+    ``description``: unit vector of shape (d,), None without one; ``said`` is its text.
+    ``examples``: unit vectors of shape (n, d), n from 0; ``asked``: the text of each. Texts are analysed as
+    the question that they are compared with is.
     """
 
     description: Vectors | None = None
-    words: frozenset[str] = frozenset()
+    said: str = ""
     examples: Vectors | None = None
-    examples_words: tuple[frozenset[str], ...] = ()
+    asked: tuple[str, ...] = ()
 
 
 NOTHING = Profile()
@@ -82,9 +84,9 @@ def profile(description: str, examples: Sequence[str], vectors: Vectors) -> Prof
     first = 1 if description else 0
     return Profile(
         vectors[0] if description else None,
-        frozenset(analyse(description)),
+        description,
         vectors[first:] if examples else None,
-        tuple(frozenset(analyse(example)) for example in examples),
+        tuple(examples),
     )
 
 
@@ -99,8 +101,8 @@ def measure(found: Found, question: Vectors | None, profiles: Mapping[str, Profi
         features[:, :6] = _evidence(found)
     for row, source in enumerate(found.sources):
         known = profiles.get(source, NOTHING)
-        features[row, 6:9] = _described(known, question, found.idf)
-        features[row, 9:12] = _exemplified(known, question, found.idf)
+        features[row, 6:9] = _described(known, question, found)
+        features[row, 9:12] = _exemplified(known, question, found)
     nearest = max((hit.scores.dense or 0.0 for hit in found.hits), default=0.0)
     features[:, 12:] = features[:, 6:12] * np.clip((nearest - 0.5) / 0.25, -1.0, 1.0)
     return np.round(features, 6)
@@ -136,24 +138,25 @@ def _best(scores: Floats, count: int) -> float:
     return float(np.sort(scores)[-count:].sum()) / count
 
 
-def _described(
-    known: Profile, question: Vectors | None, idf: Mapping[str, float]
-) -> tuple[float, float, float]:
+def _described(known: Profile, question: Vectors | None, found: Found) -> tuple[float, float, float]:
     if known.description is None or question is None:
         return 0.0, 0.0, 1.0
-    total = sum(idf.values())
-    shared = sum(weight for term, weight in idf.items() if term in known.words)
+    total, words = sum(found.idf.values()), _words(known.said, found.language)
+    shared = sum(weight for term, weight in found.idf.items() if term in words)
     return float(known.description @ question), shared / total if total else 0.0, 0.0
 
 
-def _exemplified(
-    known: Profile, question: Vectors | None, idf: Mapping[str, float]
-) -> tuple[float, float, float]:
+def _exemplified(known: Profile, question: Vectors | None, found: Found) -> tuple[float, float, float]:
     if known.examples is None or question is None:
         return 0.0, 0.0, 1.0
     cosines = np.sort(known.examples @ question)[-_BEST:]
-    overlaps = sorted(_overlap(words, idf) for words in known.examples_words)[-_BEST:]
+    overlaps = sorted(_overlap(_words(text, found.language), found.idf) for text in known.asked)[-_BEST:]
     return float(cosines.mean()), sum(overlaps) / len(overlaps), 0.0
+
+
+@lru_cache(maxsize=4_096)
+def _words(text: str, language: str) -> frozenset[str]:
+    return frozenset(analyse(text, language))
 
 
 def _overlap(words: frozenset[str], idf: Mapping[str, float]) -> float:

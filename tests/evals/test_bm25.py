@@ -18,8 +18,8 @@ from indexes.analysis import analyse
 from indexes.codes import Codes
 from indexes.postings import PostingsBuilder
 from indexes.query import Ranking
-from indexes.ranking import Analysed, Slice, rank
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, rank
+from indexes.segments import Rows, Segment, Slice
 
 WORDS = ["leave", "days", "policy", "refund", "office", "10-K", "holiday", "pay", "the"]
 texts = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
@@ -27,7 +27,7 @@ corpora = st.lists(texts, max_size=12).filter(lambda corpus: any(map(analyse, co
 
 
 def named(corpus):
-    return [(f"c{number:03}", text) for number, text in enumerate(corpus)]
+    return [(f"c{number:03}", text, "en") for number, text in enumerate(corpus)]
 
 
 @given(corpora, texts)
@@ -58,7 +58,7 @@ def test_a_question_without_words_finds_nothing():
 
 
 def test_ties_go_by_chunk_id_wherever_the_cut_falls():
-    baseline = Baseline([(name, "leave days") for name in "dacb"] + [("x", "office")] * 9)
+    baseline = Baseline([(name, "leave days", "en") for name in "dacb"] + [("x", "office", "en")] * 9)
     assert [name for name, _ in baseline.rank("leave", 3)] == ["a", "b", "c"]
 
 
@@ -113,7 +113,7 @@ def test_our_bm25_is_that_of_rank_bm25_with_our_idf(rounds):
 def test_the_baseline_of_scifact_is_that_of_rank_bm25_and_near_the_published_figure(real_data):
     folder = real_data / "scifact"
     rows = [json.loads(line) for line in (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
-    chunks = [(str(row["_id"]), f"{row['title']}\n{row['text']}") for row in rows]
+    chunks = [(str(row["_id"]), f"{row['title']}\n{row['text']}", "en") for row in rows]
     baseline = Baseline(chunks)
     qrels = beir.read_qrels(folder / "qrels" / "test.tsv")
     lines = (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()
@@ -122,5 +122,5 @@ def test_the_baseline_of_scifact_is_that_of_rank_bm25_and_near_the_published_fig
     assert score(run, qrels, ["nDCG@10"])["nDCG@10"] == pytest.approx(0.69, abs=0.015)  # Anserini: .679
     for question in list(asked)[:2]:
         theirs = baseline._okapi.get_scores(analyse(asked[question]))
-        best = sorted(zip((-theirs).tolist(), [name for name, _ in chunks], strict=True))[:100]
+        best = sorted(zip((-theirs).tolist(), [name for name, _, _ in chunks], strict=True))[:100]
         assert list(run[question].items()) == [(name, -negative) for negative, name in best]

@@ -251,7 +251,7 @@ def test_the_same_text_seen_elsewhere_is_not_flagged(new_world: NewWorld) -> Non
     ]
     sync = Sync(world.store, world.generations, lambda: world.embedder, Reading, world.options())
     sync.run(specs, configured=["a", "hr"])
-    hits = world.index().search(Query("refunds", frozenset({"everyone"}))).hits
+    hits = world.index().search(Query("refunds", frozenset({"everyone"}), merge="none")).hits
     found = {one.document: one.flags for one in hits}
     assert found["a/leave"]
     assert found["hr/seen"] == ()

@@ -16,10 +16,11 @@ from rank_bm25 import BM25Okapi
 from indexes import ranking as ranking_module
 from indexes.analysis import analyse
 from indexes.codes import Codes
+from indexes.lexical import readable_idf
 from indexes.postings import PostingsBuilder
 from indexes.query import Ranking, System
-from indexes.ranking import Analysed, Candidate, Slice, rank, readable_idf
-from indexes.segments import Rows, Segment
+from indexes.ranking import Analysed, Candidate, rank
+from indexes.segments import Rows, Segment, Slice
 
 DIMENSIONS = 5
 WORDS = ["leave", "days", "policy", "refund", "office", "10-K", "holiday"]

@@ -127,7 +127,7 @@ def test_a_header_overwritten_in_place_is_damage_not_a_crash(tmp_path: Path) -> 
 def test_a_segment_of_another_format_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "s", 2)
     path = tmp_path / "s" / "segment.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    path.write_text(path.read_text().replace('"format": 3', '"format": 1'))
     with pytest.raises(StoreDamaged, match="format"):
         open_segment(tmp_path / "s")
 

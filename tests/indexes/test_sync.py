@@ -31,7 +31,8 @@ TRAVEL = Planted("ops/travel", "Book trains before planes. Hotels above 140 euro
 
 def found(index: EmbeddedIndex, text: str, *readers: str) -> set[str]:
     """The documents of the hits."""
-    return {hit.document for hit in index.search(Query(text, frozenset(readers or ("everyone",)), k=50)).hits}
+    query = Query(text, frozenset(readers or ("everyone",)), k=50, merge="none")
+    return {hit.document for hit in index.search(query).hits}
 
 
 def rollback(world: World) -> None:
@@ -560,3 +561,27 @@ def test_after_each_sync_the_index_holds_exactly_what_the_sources_hold(
         for asker in ("everyone", "group:hr"):
             expected = {one.name for one in planted if asker in one.readers}
             assert not planted or found(open_index, "note", asker) == expected
+
+
+class Titled(MemorySource):
+    """Texts of which the source tells a title of its own."""
+
+    title = "Leave"
+
+    def list(self) -> Iterator[Item]:
+        for item in super().list():
+            yield replace(item, fingerprint=f"{item.fingerprint} {self.title}")
+
+    def fetch(self, item: Item) -> Raw:
+        return replace(super().fetch(item), title=self.title)
+
+
+def test_a_new_title_of_the_same_text_is_taken_over(new_world: NewWorld) -> None:
+    world = new_world()
+    source = Titled([LEAVE])
+    world.run([spec("hr", source)])
+    source.title = "Holidays"
+    report = world.run([spec("hr", source)])
+    assert report.sources["hr"].updated == 1
+    (hit,) = world.index().search(Query("holidays", frozenset({"everyone"}), system="lexical")).hits
+    assert (hit.title, hit.document) == ("Holidays", LEAVE.name)

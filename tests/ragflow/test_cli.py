@@ -39,8 +39,10 @@ COMMANDS = [
     "verify",
     "route",
     "sources",
+    "connectors",
     "runs",
     "generations",
+    "access",
     "eval",
 ]
 LEAVE = "# Leave\n\n## Days\n\nEvery employee of the harbour office gets 28 days of paid leave in a year.\n"
@@ -642,7 +644,10 @@ def test_one_line_is_never_wider_than_asked(text, width):
 
 def test_json_stays_json_where_stdout_is_not_unicode(monkeypatch):
     class Opened:
-        def generations(self):
+        def asker(self, as_):
+            return SimpleNamespace(readers=("everyone",))
+
+        def generations(self, *, readers):
             return [{"schema": "ragflow.generation/1", "name": "é\udc80"}]
 
     printed = io.TextIOWrapper(io.BytesIO(), encoding="ascii")

@@ -16,6 +16,12 @@ from ragflow.sections import Settings
 from ragflow.yaml_text import YamlProblem, read
 
 GOOD = "version: 1\nsources:\n  hr: {type: files, path: docs, readers: [everyone]}\n"
+SQL = "sources:\n  crm: {type: sql, query: SELECT 1, key: id, text: '{id}'"
+WEB = """\
+version: 1
+sources:
+  site: {type: web, start: ["https://handbook.example.com/"], readers: [everyone]}
+"""
 PINNED = """\
 version: 1
 sources:
@@ -26,13 +32,63 @@ sources:
     exclude: ["**/~$*"]
     max_bytes: 100000000
     readers: [group:hr]
+    readers_by: [{glob: "public/**", readers: [everyone]}]
+    parser: kreuzberg
+    storage: {endpoint: null, region: us-east-1, key_env: null, secret_env: null, token_env: null, anonymous: false}
+    parallel: 4
     description: Policies and benefits
+  code: {type: git, path: code, ref: HEAD, include: ["**/*"], exclude: ["**/~$*"], max_bytes: 100000000, link: null, token_env: null, readers_by: [], parallel: 4}
   sets: {type: beir, path: /data/set, readers: [everyone], description: Passages}
+  post:
+    type: mail
+    imap: {host: mail.example.org, port: 993, tls: implicit, user: mia, password_env: MAIL_PASSWORD, folders: [INBOX], timeout: 30}
+    participants: false
+    parallel: 4
+    max_bytes: 100000000
+  archive: {type: mail, path: old.mbox, participants: true}
+  crm:
+    type: sql
+    url: postgresql://reader@db.example.org/crm
+    query: SELECT * FROM tickets
+    key: [id]
+    text: "{subject} {body}"
+    title: null
+    updated: null
+    readers_column: null
+    readers_separator: ","
+    readers_template: null
+    link: null
+    author: null
+    modified: null
+    format: text
+    parallel: 4
+    timeout: 30
+    max_bytes: 100000000
+  site:
+    type: web
+    start: ["https://handbook.example.com/"]
+    sitemap: https://handbook.example.com/sitemap.xml
+    hosts: [docs.example.com]
+    include: ["**/*"]
+    exclude: []
+    depth: 3
+    max_pages: 1000
+    main_content: true
+    robots: true
+    rate: 2
+    parallel: 2
+    timeout: 30
+    max_bytes: 100000000
+    header: Authorization
+    token_env: HANDBOOK_TOKEN
+    readers: [everyone]
+    readers_by: [{glob: "hr/**", readers: [group:hr]}]
 outbound: {allow: []}
 identity:
   principals: {mia: [user:mia, group:support]}
   impersonate: [mia]
   auditors: []
+  groups: groups.csv
 parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
@@ -79,8 +135,23 @@ def test_every_pinned_key_is_accepted_and_its_pinned_value_is_the_default(write)
         assert getattr(pinned, section) == getattr(bare, section)
     assert pinned.sources["hr"].include == bare.sources["hr"].include
     assert pinned.sources["hr"].exclude == bare.sources["hr"].exclude
-    assert pinned.sources["hr"].max_bytes == bare.sources["hr"].max_bytes
-    assert list(pinned.sources) == ["hr", "sets"]
+    for key in ("max_bytes", "parser", "storage", "parallel"):
+        assert getattr(pinned.sources["hr"], key) == getattr(bare.sources["hr"], key)
+    mail = "sources:\n  post: {type: mail, imap: {host: mail.example.org, user: mia, password_env: MAIL_PASSWORD}}\n"
+    post = load(write(mail), environ={}).sources["post"].imap
+    assert pinned.sources["post"].imap.model_copy(update={"port": None}) == post
+    assert pinned.sources["post"].own_readers is False
+    assert pinned.sources["archive"].own_readers is True
+    for key in ("participants", "parallel", "max_bytes"):
+        bare_mail = load(write("sources:\n  post: {type: mail, path: x}\n"), environ={}).sources["post"]
+        assert getattr(pinned.sources["post"], key) == getattr(bare_mail, key)
+    assert list(pinned.sources) == ["hr", "code", "sets", "post", "archive", "crm", "site"]
+    defaults = {"title", "updated", "readers_separator", "format", "parallel", "timeout", "max_bytes"}
+    fields = type(pinned.sources["crm"]).model_fields
+    assert all(getattr(pinned.sources["crm"], key) == fields[key].default for key in defaults)
+    site, least = pinned.sources["site"], load(write(WEB), environ={}).sources["site"]
+    for key in type(site).model_fields.keys() - {"sitemap", "hosts", "token_env", "readers_by"}:
+        assert getattr(site, key) == getattr(least, key)
 
 
 def test_sections_that_come_later_are_unknown_until_then(write):
@@ -98,6 +169,34 @@ def test_gates_have_the_pinned_defaults(write):
 
 MISTAKES = [
     (
+        "sources:\n  post: {type: mail}\n",
+        "ragflow.yaml:2: sources.post: name the mail by path or by imap, one of them",
+    ),
+    (
+        "sources:\n  a: {type: files, path: .}\n  post:\n    type: mail\n    path: x\n"
+        "    imap: {host: h, user: u, password_env: P}\n",
+        "ragflow.yaml:3: sources.post: name the mail by path or by imap, one of them",
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap:\n      host: 10.0.0.1\n      user: u\n      password_env: P\n"
+        "      tls: none\n",
+        "ragflow.yaml:4: sources.post.imap: tls: none would send the password to 10.0.0.1 in clear: write implicit or"
+        " starttls",
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap:\n      hst: h\n      user: u\n      password_env: P\n",
+        'ragflow.yaml:5: unknown key "hst" in sources.post.imap (nearest: "host")',
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap: {host: h, user: u, password_env: P, folders: [], tls: ssl}\n",
+        'ragflow.yaml:4: sources.post.imap.tls must be implicit, starttls or none, not the text "ssl"\n'
+        "ragflow.yaml:4: sources.post.imap.folders is empty: name at least one entry",
+    ),
+    (
+        "sources:\n  post:\n    type: mail\n    imap: {host: h, user: u}\n",
+        'ragflow.yaml:4: "password_env" is missing in sources.post.imap',
+    ),
+    (
         "sources:\n  hr:\n    type: files\n    pth: docs\n",
         'ragflow.yaml:4: unknown key "pth" in sources.hr (nearest: "path")',
     ),
@@ -107,16 +206,32 @@ MISTAKES = [
         'ragflow.yaml:6: unknown key "shar" in index.brake (nearest: "share")',
     ),
     (
-        f"{GOOD}identity: {{groups: groups.csv}}\n",
-        'ragflow.yaml:4: unknown key "groups" in identity (known: principals, impersonate, auditors)',
+        f"{GOOD}identity: {{teams: groups.csv}}\n",
+        'ragflow.yaml:4: unknown key "teams" in identity (known: principals, impersonate, auditors, groups)',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., parser: kreuzberg}\n",
-        'ragflow.yaml:2: unknown key "parser" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes)',
+        "sources:\n  hr: {type: files, path: ., parser: unstructured}\n",
+        'ragflow.yaml:2: sources.hr.parser must be kreuzberg, not the text "unstructured"',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., readers_by: []}\n",
-        'ragflow.yaml:2: unknown key "readers_by" in sources.hr (nearest: "readers")',
+        "sources:\n  hr: {type: files, path: ., login: x}\n",
+        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage, parallel)',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
+        'ragflow.yaml:5: sources.hr.readers_by.readers, entry 1, entry 1: "hr" is not a reader: write user:NAME, group:NAME or everyone',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: s3://a, storage: {key: AKIA}}\n",
+        'ragflow.yaml:2: unknown key "key" in sources.hr.storage (nearest: "key_env")',
+    ),
+    (
+        "sources:\n  hr: {type: git, path: ., readers_by: [{glob: a, readers: [], x: y}]}\n",
+        'ragflow.yaml:2: unknown key "x" in sources.hr.readers_by, entry 1 (known: glob, readers)',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a}]\n",
+        'ragflow.yaml:5: "readers" is missing in sources.hr.readers_by, entry 1',
     ),
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
@@ -145,10 +260,13 @@ MISTAKES = [
     ("version: 1\nsources:\n", 'ragflow.yaml:2: "sources" is missing: name at least one source'),
     ("version: 1\nsources: {}\n", "ragflow.yaml:2: sources is empty: name at least one source"),
     ("sources:\n  hr: {type: files}\n", 'ragflow.yaml:2: "path" is missing in sources.hr'),
-    ("sources:\n  hr: {path: .}\n", 'ragflow.yaml:2: "type" is missing in sources.hr: files or beir'),
+    (
+        "sources:\n  hr: {path: .}\n",
+        'ragflow.yaml:2: "type" is missing in sources.hr: files, git, mail, sql, rest, web or beir',
+    ),
     (
         "sources:\n  hr: {type: fles, path: .}\n",
-        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files")',
+        'ragflow.yaml:2: unknown type "fles" in sources.hr (nearest: "files"; built in: files, git, mail, sql, rest, web, beir; installed: no others)',
     ),
     (
         "sources:\n  hr: docs\n",
@@ -171,6 +289,35 @@ MISTAKES = [
         f"{GOOD}identity:\n  principals: {{mia: [user:mia, support]}}\n",
         'ragflow.yaml:5: identity.principals.mia, entry 2: "support" is not a reader: write user:NAME, group:NAME or'
         " everyone",
+    ),
+    (
+        f"{SQL}, url: 'postgresql://me:hunter2@db/x'}}\n",
+        "ragflow.yaml:2: sources.crm.url: it holds a password: put the whole url into an environment variable, and name that in `url_env`",
+    ),
+    (
+        f"{SQL}, url: 'postgresql://db/x?user=me&password=hunter2'}}\n",
+        "ragflow.yaml:2: sources.crm.url: it holds a password: put the whole url into an environment variable, and name that in `url_env`",
+    ),
+    (f"{SQL}}}\n", "ragflow.yaml:2: sources.crm: name the database by url or by url_env, one of them"),
+    (
+        f"{SQL}, url_env: CRM, title: '{{subject'}}\n",
+        "ragflow.yaml:2: sources.crm.title: the template '{subject' has a single \"{\" at character 1: write {column}, and {{ or }} for a brace itself",
+    ),
+    (
+        f"{SQL}, url_env: CRM, link: 'javascript:x'}}\n",
+        'ragflow.yaml:2: sources.crm.link: "javascript:x" is no address: begin it with https://HOST/',
+    ),
+    (
+        f"{SQL}, url_env: CRM, readers_template: 'user:{{value}}'}}\n",
+        "ragflow.yaml:2: sources.crm: readers_template needs readers_column",
+    ),
+    (
+        f"{SQL}, url_env: CRM, wizard: 1}}\n",
+        'ragflow.yaml:2: unknown key "wizard" in sources.crm (known: readers, description, examples, type, url, url_env, query, key, text, title, updated, readers_column, readers_separator, readers_template, link, author, modified, format, parallel, timeout, max_bytes)',
+    ),
+    (
+        "sources:\n  hr: {type: 5}\n",
+        'ragflow.yaml:2: unknown type "5" in sources.hr (built in: files, git, mail, sql, rest, web, beir; installed: no others)',
     ),
     ("sources:\n  hr: {type: files, path: 5}\n", "ragflow.yaml:2: sources.hr.path must be text, not 5"),
     (f"{GOOD}search: 5\n", "ragflow.yaml:4: search must be a section (key: value), not 5"),

@@ -37,6 +37,15 @@ FACTS = (
     "Who asks about {0} finds the form number {1} in the cabinet.",
     "Nobody may hand {0} over to a third party without form {1}.",
 )
+GERMAN = (
+    "Für {0} erhält jeder Mitarbeiter der Firma {1} Tage.",
+    "Die Grenze für {0} beträgt {1} Euro, mehr genehmigt die Teamleitung.",
+    "Wer nach {0} fragt, findet das Formular {1} im Schrank.",
+)
+FRENCH = (
+    "Pour {0}, {1} jours sont accordés à chaque employé de la société.",
+    "La limite pour {0} est de {1} euros et le responsable doit approuver le reste.",
+)
 QUESTIONS = (
     "How many days are granted for annual leave?",
     "What is the limit for a hotel night?",
@@ -44,15 +53,21 @@ QUESTIONS = (
     "Who approves the laptop?",
     "Which form is needed for the price of paper?",
     "What colour is the moon?",
+    "Wie viele Tage gibt es für parental leave?",
+    "Quelle est la limite pour the laptop ?",
 )
 
 
 def corpus(chance: random.Random) -> list[Planted]:
-    """Between 2 and 12 documents of one to four sentences, near-duplicates among them, random readers."""
+    """Between 2 and 12 documents of one to four sentences, near-duplicates among them, random readers.
+
+    Most are English, some German or French: which languages a reader can read is random too.
+    """
     planted = []
     for number in range(chance.randint(2, 12)):
+        facts = chance.choice((FACTS, FACTS, GERMAN, FRENCH))
         said = [
-            chance.choice(FACTS).format(chance.choice(SUBJECTS), chance.choice((5, 28, 140)))
+            chance.choice(facts).format(chance.choice(SUBJECTS), chance.choice((5, 28, 140)))
             for _ in range(chance.randint(1, 4))
         ]
         text = " ".join(one[0].upper() + one[1:] for one in said)

@@ -160,7 +160,7 @@ def test_the_baseline_knows_titles_and_gives_rank_bm25s_scores(app, new_kit):
     readable = sorted(
         (one for one in app._index().chunks(frozenset({"everyone"}))), key=lambda one: one.chunk
     )
-    expected = Baseline([(one.chunk, f"{one.title}\n{one.text}") for one in readable])
+    expected = Baseline([(one.chunk, f"{one.title}\n{one.text}", "en") for one in readable])
     best = expected.rank(LEAVE.question, 1000)
     assert [(one.chunk, one.score) for one in ranking[:10]] == best[:10]
     assert [one.document for one in ranking] == [chunk.rpartition("@")[0] for chunk, _ in best]

@@ -1,8 +1,10 @@
-"""Which language a question is in: told for short questions, and never guessed."""
+"""Which language a question or a document is in: told for short ones, and never guessed."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ragflow.routing.language import language
+from indexes.languages import language, of_document, told
 
 QUESTIONS = {
     "en": """How many days of leave do I get?
@@ -155,3 +157,74 @@ def test_other_scripts_are_told_by_their_letters() -> None:
 def test_a_long_text_costs_no_more_than_its_beginning() -> None:
     text = "How many days of leave do I get? "
     assert language(text * 240) == language((text * 240)[:2_000]) == "en"
+
+
+DOCUMENTS = {
+    "en": "Each employee gets 28 days of leave a year. The request is handed to the team lead.",
+    "de": "Jede Mitarbeiterin erhält 28 Urlaubstage. Der Antrag wird bei der Teamleitung gestellt.",
+    "fr": "Chaque salarié dispose de 28 jours de congés. La demande est déposée auprès du responsable.",
+    "es": "Cada empleado tiene derecho a 28 días de vacaciones al año. La solicitud se presenta al jefe.",
+    "it": "Ogni dipendente ha diritto a 28 giorni di ferie. La richiesta va presentata al responsabile.",
+    "nl": "Iedere medewerker heeft recht op 28 vakantiedagen. De aanvraag wordt bij de teamleider ingediend.",
+    "pt": "Cada empregado tem direito a 28 dias de férias. O pedido é entregue ao chefe da equipa.",
+    "sv": "Varje anställd har rätt till 28 semesterdagar. Ansökan lämnas till chefen i god tid.",
+    "da": "Hver medarbejder har ret til 28 feriedage. Ansøgningen afleveres til chefen i god tid.",
+    "fi": "Jokaisella työntekijällä on oikeus 28 lomapäivään. Hakemus jätetään esimiehelle ennen lomaa.",
+    "pl": "Każdy pracownik ma prawo do 28 dni urlopu. Wniosek składa się u kierownika przed urlopem.",
+    "ru": "Каждый сотрудник имеет право на 28 дней отпуска. Заявление подаётся руководителю.",
+    "uk": "Кожен працівник має право на 28 днів відпустки. Заява подається керівнику завчасно.",
+    "el": "Κάθε υπάλληλος έχει δικαίωμα σε 28 ημέρες άδειας.",
+    "zh": "每位员工每年有二十八天年假。申请须提前三周提交给主管。",
+    "ja": "従業員には年に28日の有給休暇があります。申請は三週間前に提出してください。",
+    "ko": "모든 직원은 연 28일의 휴가를 받습니다. 신청서는 팀장에게 제출합니다.",
+    "tr": "Her çalışanın yılda 28 gün izin hakkı vardır. Başvuru ekip liderine yapılır.",
+}
+# Each was taken for another language on the way here.
+RARE_ENGLISH = """compact memories have flexible capacities
+    power supply design using silicon diodes
+    sporadic e ionization over lindau harz during last year
+    a transistorized l t regulator
+    constant frequency oscillators comment on
+    a parallel arithmetic unit using a saturated transistor fast carry circuit
+    seasonal illumination of a circumpolar earth satellite at its extreme latitude orbit point
+    transistor equivalent circuits
+    # Finance Processes - [AP](ap.md) - [AR](ar.md) - [Collections](collections.md)
+    - [Docs](https://docs.example.com/com/o/de/e) - [Sales](por/a/e/do.md)"""
+
+
+@pytest.mark.parametrize("code", DOCUMENTS)
+def test_the_language_of_two_sentences_is_told(code: str) -> None:
+    assert of_document("", DOCUMENTS[code]) == code
+
+
+@pytest.mark.parametrize("line", [line.strip() for line in RARE_ENGLISH.splitlines()])
+def test_an_english_line_of_rare_words_is_no_other_language(line: str) -> None:
+    assert of_document("", line) in ("en", None)
+
+
+def test_a_text_without_words_is_of_no_language() -> None:
+    for text in ("", "   \n", "12.50 140 2024", "[]{}();", "x"):
+        assert of_document("", text) is None
+
+
+def test_a_short_text_is_read_with_its_title() -> None:
+    assert of_document("", "28") is None
+    assert of_document("Wie die Urlaubstage der Mitarbeiter berechnet werden", "28") == "de"
+    long = DOCUMENTS["fr"] * 5
+    assert of_document("Wie die Urlaubstage der Mitarbeiter berechnet werden", long) == "fr"
+
+
+def test_most_of_a_long_text_decides() -> None:
+    licence = DOCUMENTS["en"] * 12
+    assert of_document("", licence + DOCUMENTS["de"] * 100) == "de"
+
+
+@given(st.text(max_size=300), st.text(max_size=30))
+def test_the_same_text_is_told_the_same_language_again(text: str, title: str) -> None:
+    assert of_document(title, text) == of_document(title, text)
+
+
+def test_small_words_alone_tell_what_they_can() -> None:
+    assert told("Wie lange ist die Kündigungsfrist?") == "de"
+    assert told("Kündigungsfrist") in ("de", None)
+    assert told("VPN") is None

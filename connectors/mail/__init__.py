@@ -1,0 +1,1 @@
+"""Mail as a source: an mbox file, a Maildir folder, or folders of an IMAP server."""
