@@ -25,6 +25,7 @@ from connectors.items import Item, Raw
 from indexes import failures, schema
 from indexes.errors import NoGeneration
 from indexes.forget import forget
+from indexes.index import EmbeddedIndex
 from indexes.plan import Brake, SourceSpec
 from indexes.query import Query
 from indexes.report import SyncReport
@@ -145,6 +146,10 @@ class Model:
             and reader in then.readers
         }
 
+    def finds_all(self) -> dict[str, dict[str, str | None]]:
+        """Give what each reader should find."""
+        return {reader: self.finds(reader) for reader in READERS}
+
     def readable(self) -> dict[str, Stored]:
         """Give what a generation that is built now should hold."""
         return {name: replace(one) for name, one in self.store.items() if one.text is not None}
@@ -226,7 +231,7 @@ class Histories(RuleBasedStateMachine):
     @rule(edits=EDITS, state=st.sampled_from(STATES), nth=st.integers(1, 2))
     def sync_killed(self, edits: list[Edit], state: str, nth: int) -> None:
         self.edit(edits)
-        before = {reader: self.model.finds(reader) for reader in READERS}
+        before = self.model.finds_all()
         real, seen, reached = Sync._step, 0, False
 
         def step(sync: Sync, now: str) -> None:
@@ -247,7 +252,7 @@ class Histories(RuleBasedStateMachine):
         if not reached or STATES.index(state) >= STATES.index("buried"):
             self.nothing_lost_is_found()
         elif state not in ("access", "buried"):
-            assert {reader: self.found(reader) for reader in READERS} == before
+            assert self.found() == before
         self.sync_whole([])
 
     @rule(edits=EDITS)
@@ -285,8 +290,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def everybody_finds_exactly_what_the_model_says(self) -> None:
-        for reader in READERS:
-            assert self.found(reader) == self.model.finds(reader)
+        assert self.found() == self.model.finds_all()
 
     @invariant()
     def the_store_gives_exactly_the_readers_of_the_model(self) -> None:
@@ -355,25 +359,29 @@ class Histories(RuleBasedStateMachine):
             return connection.scalar(sa.select(schema.documents.c.id).where(where)) is not None
 
     def nothing_lost_is_found(self) -> None:
-        for reader in READERS:
-            for name in self.found(reader):
+        for reader, found in self.found().items():
+            for name in found:
                 assert name in self.model.sources
                 assert reader in self.model.sources[name][1]
 
-    def found(self, reader: str) -> dict[str, str | None]:
-        """What a reader finds, by an index that stays open and by one that is opened now."""
-        query = Query("a note", frozenset({reader}), k=50)
-        found: list[dict[str, str | None]] = []
+    def found(self) -> dict[str, dict[str, str | None]]:
+        """What each reader finds, by an index that stays open and by one that is opened now."""
         fresh = self.world.index()
-        for index in (self.open_index, fresh):
-            try:
-                found.append({hit.document: hit.text for hit in index.search(query).hits})
-            except NoGeneration:
-                found.append({})
+        found = [self.by(index) for index in (self.open_index, fresh)]
         fresh.close()
         fresh._store.close()
         assert found[0] == found[1]
         return found[0]
+
+    def by(self, index: EmbeddedIndex) -> dict[str, dict[str, str | None]]:
+        queries = {reader: Query("a note", frozenset({reader}), k=50) for reader in READERS}
+        try:
+            return {
+                reader: {hit.document: hit.text for hit in index.search(query).hits}
+                for reader, query in queries.items()
+            }
+        except NoGeneration:
+            return {reader: {} for reader in READERS}
 
     def close_index(self) -> None:
         """An index that is open would keep what is to be erased."""
@@ -391,7 +399,7 @@ def test_after_any_history_everybody_finds_exactly_what_is_theirs(
         lambda: Histories(new_world()),
         settings=settings(
             max_examples=rounds(fast=20, soak=300),
-            stateful_step_count=25,
+            stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
