@@ -374,7 +374,7 @@ class Histories(RuleBasedStateMachine):
         return found[0]
 
     def by(self, index: EmbeddedIndex) -> dict[str, dict[str, str | None]]:
-        queries = {reader: Query("a note", frozenset({reader}), k=50) for reader in READERS}
+        queries = {reader: Query("a note", frozenset({reader}), k=50, merge="none") for reader in READERS}
         try:
             return {
                 reader: {hit.document: hit.text for hit in index.search(query).hits}
