@@ -99,7 +99,7 @@ def narrow(store: Store, source: str, admits: Callable[[tuple[str, ...]], tuple[
         rows = connection.execute(sa.select(a.id, a.readers).where(a.id.in_(used))).all()
         narrowed = False
         for number, packed in rows:
-            readers = tuple(json.loads(packed))
+            readers = parse_readers(packed)
             admitted = admits(readers)
             if admitted == readers:
                 continue

@@ -162,10 +162,10 @@ class Store:
         with self.read() as connection:
             epoch = read_epoch(connection)
             living = sa.select(schema.documents.c.id, schema.documents.c.acl).where(~schema.documents.c.dead)
-            pairs = np.fromiter(map(tuple, connection.execute(living)), dtype=np.dtype((np.int64, 2)))
             readers = read_acls(connection)
-        # What is no number of an ACL that is there lets nobody in.
-        pairs[~np.isin(pairs[:, 1], list(readers)), 1] = -1
+            # What is no number of an ACL that is there lets nobody in.
+            known = ((row, acl if acl in readers else -1) for row, acl in connection.execute(living))
+            pairs = np.fromiter(known, dtype=np.dtype((np.int64, 2)))
         acl_of = np.full(int(pairs[:, 0].max(initial=0)) + 1, -1, dtype=np.int32)
         acl_of[pairs[:, 0]] = pairs[:, 1]
         return Access(epoch, acl_of, readers)

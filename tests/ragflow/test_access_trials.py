@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 import ragflow
-from indexes import difference, ranking, schema
+from indexes import difference, lexical, ranking, schema
 from indexes.embedding import Embedder
 from indexes.ranking import Slice
 from ragflow import access_probing, access_trials, evaluation, history, library, parts, upkeep
@@ -107,7 +107,12 @@ def test_an_unbroken_program_passes(config: Config, embedder: Embedder, run: Run
 
 
 def lexical_leg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "_readable", lambda _, posting: posting)
+    right = lexical._readable
+
+    def wrong(each: Slice, *others: object) -> object:
+        return right(Slice(each.segment, np.ones_like(each.mask)), *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lexical, "_readable", wrong)
 
 
 def dense_leg(monkeypatch: pytest.MonkeyPatch) -> None:
