@@ -107,7 +107,9 @@ class Company:
         self.bucket.empty()
         for name in ("notice.md", "public/notice.md"):
             self.bucket.put(f"policies/{name}", f"# Notice\n\n{NOTICE[f'bucket/{name}']}\n")
-        self.code.commit({"notice.txt": NOTICE["code/notice.txt"] + "\n"}, author="Bob")
+        others = [name for name in self.code.git("ls-files").split("\n") if name not in ("", "notice.txt")]
+        notice = {"notice.txt": NOTICE["code/notice.txt"] + "\n"}
+        self.code.commit(dict.fromkeys(others) | notice, author="Bob")
         self.site.pages["/"] = doc("Welcome", "<p>The front desk opens at eight.</p>", links=["/notice"])
         self.site.pages["/notice"] = doc("Visitors", f"<p>{NOTICE['site']}</p>")
         self.desk.run(self.database, "DROP TABLE IF EXISTS tickets")
