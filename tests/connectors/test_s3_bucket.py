@@ -33,6 +33,7 @@ def server():
 
 @pytest.fixture
 def bucket(server):
+    server.empty()
     yield server
     server.empty()
 

@@ -56,7 +56,9 @@ def bucket_server() -> Iterator[BucketServer]:
     )
     try:
         client.create_bucket(Bucket=BUCKET)
-        yield BucketServer(url, client)
+        made = BucketServer(url, client)
+        made.empty()  # the server's memory is the process's: another test may have left something
+        yield made
     finally:
         client.close()
         server.stop()
