@@ -5,10 +5,10 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from ipaddress import ip_address
 
 import pytest
 from faults import FaultyServer, QuietHandler
+from git_server import certificate
 
 from connectors.errors import (
     AddressRefused,
@@ -246,31 +246,10 @@ def test_what_no_header_may_hold_is_refused_and_not_repeated(value, serve):
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory):
     """A certificate for one.example signed by itself, with its key, in one file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "one.example")])
-    now = datetime.now(UTC)
-    alternative = [x509.DNSName("one.example"), x509.IPAddress(ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    file = tmp_path_factory.mktemp("tls") / "one.pem"
-    file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
+    folder = tmp_path_factory.mktemp("tls")
+    made, key = certificate(folder, "one.example", "127.0.0.1")
+    file = folder / "one.pem"
+    file.write_bytes(made.read_bytes() + key.read_bytes())
     return file
 
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,17 @@ class Clone:
         return self.git("rev-parse", "HEAD")
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate for localhost, signed by itself, and its key."""
+def certificate(folder: Path, host: str = "localhost", *addresses: str) -> tuple[Path, Path]:
+    """Write a certificate for a host and addresses, signed by itself, and its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
+    named = [x509.DNSName(host), *(x509.IPAddress(ip_address(one)) for one in addresses)]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -84,7 +86,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(named), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
