@@ -8,7 +8,12 @@ StorageError
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
 |-- ModelMissing        the embedding model is not there, incomplete or damaged
-`-- ModelMismatch       the live generation was built by another model
+|-- ModelMismatch       the live generation was built by another model
+|-- ExtraMissing        a package that an extra brings is not installed
+|-- ServerUnavailable   the index server does not answer, or not as it should
+|   `-- ServerRefused   it refuses the key
+|-- NotPushed           the server does not hold this generation
+`-- CollectionForeign   what is there under that name was made by somebody else
 """
 
 
@@ -50,3 +55,23 @@ class ModelMissing(StorageError):
 
 class ModelMismatch(StorageError):
     """The live generation was built by another model than the one configured."""
+
+
+class ExtraMissing(StorageError):
+    """A package that an extra brings is not installed."""
+
+
+class ServerUnavailable(StorageError):
+    """The index server does not answer, or answers what no such server should."""
+
+
+class ServerRefused(ServerUnavailable):
+    """The index server refuses the key, or the key may not do this."""
+
+
+class NotPushed(StorageError):
+    """The index server does not hold this generation, or not all of it."""
+
+
+class CollectionForeign(StorageError):
+    """A collection or an alias of this name is on the server, made by somebody else."""

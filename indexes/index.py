@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -19,6 +19,7 @@ from indexes.generations import Generations
 from indexes.languages import told
 from indexes.lexical import Words, readable_idf, readable_idfs
 from indexes.merging import Merging
+from indexes.nominating import Nominator, Wish, among
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
 from indexes.segments import Slice
@@ -76,7 +77,8 @@ class EmbeddedIndex:
 
     Each search looks whether another generation was promoted, or access changed, since the last one;
     so a process that stays open sees revocations and deletions at once. With ``generation`` it stays with
-    that one, whatever is live; access and deletions hold there too.
+    that one, whatever is live; access and deletions hold there too. With ``nominator`` only the rows that it
+    names are scored; what is readable, and every statistic, is of the generation even so.
     """
 
     def __init__(
@@ -87,12 +89,14 @@ class EmbeddedIndex:
         ranking: Ranking,
         *,
         generation: str | None = None,
+        nominator: Nominator | None = None,
     ) -> None:
         self._generations = Generations(workspace)
         self._store = store
         self._embedder = embedder
         self._ranking = ranking
         self._generation = generation
+        self._nominator = nominator
         self._view: View | None = None
         self._access: Access | None = None
         self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
@@ -192,7 +196,7 @@ class EmbeddedIndex:
             vector = pool.submit(self._embed, view, query.text) if wanted else None
             asked = _asked(query.text, readable)
             candidates = rank(
-                readable.slices,
+                self._worth(view, query, readable, asked, vector),
                 Analysed(asked.terms, None if vector is None else vector.result, asked.words),
                 ranking=self._ranking,
                 k=query.k,
@@ -200,6 +204,33 @@ class EmbeddedIndex:
                 name=lambda part, rows: self._names(readable.slices[part], rows),
             )
         return _Ranked(view.manifest.id, readable, asked, candidates)
+
+    def _worth(
+        self,
+        view: View,
+        query: Query,
+        readable: Readable,
+        asked: "_Asked",
+        vector: "Future[NDArray[np.float32]] | None",
+    ) -> tuple[Slice, ...]:
+        """Give the readable rows with those that are worth scoring."""
+        if self._nominator is None or not readable.rows:
+            return readable.slices
+        depth = self._ranking.candidates if query.system == "hybrid" else max(self._ranking.candidates, query.k)
+        nominees = self._nominator.nominate(
+            Wish(
+                generation=view.manifest,
+                readers=query.readers,
+                sources=query.sources,
+                lost=readable.lost,
+                terms=[*asked.terms, *(term for word in asked.words for term in word.values())],
+                vector=None if vector is None else vector.result(),
+                system=query.system,
+                # Twice as deep as is scored: its statistics are not quite ours.
+                count=2 * depth,
+            )
+        )
+        return among(readable.slices, nominees)
 
     def view(self) -> View:
         """Give the generation that is searched, opened."""
@@ -255,7 +286,7 @@ class EmbeddedIndex:
         self._know(set(ids))
         known = self._versions
         return [
-            _chunk_id(known[version], start, end)
+            known[version].chunk(start, end)
             for version, start, end in zip(ids, starts, ends, strict=True)
         ]
 
@@ -362,10 +393,6 @@ def _asked(text: str, readable: Readable) -> _Asked:
 
 def _language(part: Slice, row: int) -> str:
     return LANGUAGES[int(part.segment.postings.languages[row])]
-
-
-def _chunk_id(version: Version, start: int, end: int) -> str:
-    return f"{version.name}@{version.revision[:12]}:{start}-{end}"
 
 
 class _Recent(Generic[_Value]):

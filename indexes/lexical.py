@@ -45,6 +45,8 @@ def bm25(
 ) -> list[tuple[NDArray[np.int64], Floats]]:
     """Return for each slice the readable rows that hold a term, rising, and their BM25 scores.
 
+    Of a slice whose ``among`` names rows, those alone; the statistics are of all readable rows even so.
+
     With ``words``, ``terms`` are not looked at. tf is body + title_boost * title + heading_boost *
     headings and a row's length likewise; the score is the sum over the question's different terms, in
     sorted order, of idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average length)). A term that
@@ -61,7 +63,7 @@ def bm25(
     scored = []
     for each, postings in zip(slices, found, strict=True):
         totals = np.zeros(len(each.mask))
-        for idf, posting in zip(idfs, postings, strict=True):
+        for idf, posting in zip(idfs, _worth(each, postings), strict=True):
             norms = _norms(each.segment.postings, posting.rows, average, ranking)
             totals[posting.rows] += idf * _saturated(posting, norms, ranking)
         held = np.flatnonzero(totals)
@@ -144,6 +146,15 @@ def _picked(posting: Posting, mask: NDArray[np.bool_]) -> Posting:
     # Numbers, not a mask: four arrays are picked from, and a mask is read anew for each.
     kept = np.flatnonzero(mask)
     return Posting(posting.rows[kept], posting.body[kept], posting.title[kept], posting.headings[kept])
+
+
+def _worth(each: Slice, postings: Sequence[Posting]) -> Sequence[Posting]:
+    """Return the entries of the rows that are to be scored."""
+    if each.among is None:
+        return postings
+    wanted = np.zeros(len(each.mask), np.bool_)
+    wanted[each.among] = True
+    return [_picked(posting, wanted[posting.rows]) for posting in postings]
 
 
 def _frequencies(sought: Sequence[_Sought], found: _Found) -> list[int]:

@@ -63,16 +63,23 @@ class Promotion:
         live = self.live()
         if not self._options.full and live is not None:
             if live.state == goal.state:
+                self._publish(live, switch=True)  # a server named since, or that lost it
                 return Built()
             if goal.state == self._rolled_back():
+                self._publish(live, switch=True)
                 return Built(reason="rolled_back")
         manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
+        if self._publish(manifest):
+            self._step("pushed")
         decision = None if self._options.gate is None else self._options.gate(manifest, live)
         if decision is not None:
             report = {**decision.report, "held": not decision.promote, "reason": decision.reason}
             manifest = self._generations.record(manifest, report)
             self._step("gated")
         if decision is None or decision.promote:
+            # The server's alias first: who asks goes by the workspace's own word, which comes last.
+            if self._publish(manifest, switch=True):
+                self._step("switched")
             self._generations.promote(manifest.id)
             self._step("promoted")
         return Built(manifest, decision.reason if decision else None, decision)
@@ -89,6 +96,18 @@ class Promotion:
             cited=self._options.cited,
             spare=built.id,
         )
+        if self._options.publisher is not None:
+            self._options.publisher.keep(self._generations.kept())
+
+    def _publish(self, manifest: Manifest, *, switch: bool = False) -> bool:
+        """Bring a generation to the server, if there is one; ``switch``: as the live one there."""
+        publisher = self._options.publisher
+        if publisher is None:
+            return False
+        publisher.push(manifest, lambda done, total: self._progress(Progress("push", None, done, total)))
+        if switch:
+            publisher.switch(manifest)
+        return True
 
     def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> Manifest:
         builder = Builder(

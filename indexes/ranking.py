@@ -3,7 +3,8 @@
 The law of this module: masked-out rows change nothing. For any masks the result equals, byte for byte,
 that over segments which never held those rows, however the others are spread over segments. So every
 statistic is a sum of whole numbers over readable rows, every score is computed by steps that see one row
-at a time, and ties end at the chunk id.
+at a time, and ties end at the chunk id. Where slices name the rows that are worth scoring (``among``), only
+these are scored, by the same statistics.
 """
 
 from collections.abc import Callable, Sequence
@@ -183,14 +184,16 @@ def _approximate(rows: _Rows, vector: NDArray[np.float32], depth: int) -> tuple[
 
     Missing are only rows that codes exclude from the ``depth`` nearest of their own slice.
     """
-    counts = [int(np.count_nonzero(each.mask)) for each in rows.slices]
+    counts = [
+        int(np.count_nonzero(each.mask)) if each.among is None else len(each.among) for each in rows.slices
+    ]
     places, slacks = [_NOTHING.places], [_NOTHING.scores]
     nears = [np.empty(0, np.float32)]
     for first, each, count in zip(rows.firsts, rows.slices, counts, strict=False):
-        if sum(counts) > _CODED_ROWS and count > _CODED_SHARE * len(each.mask):
+        if each.among is None and sum(counts) > _CODED_ROWS and count > _CODED_SHARE * len(each.mask):
             held, near, slack = each.segment.codes.nearest(vector, each.mask, depth)
         else:
-            held = np.flatnonzero(each.mask)
+            held = np.flatnonzero(each.mask) if each.among is None else each.among
             near, slack = _multiplied(each, held, vector), len(vector) * float(np.finfo(np.float32).eps)
         places.append(held + first)
         nears.append(near)

@@ -1,6 +1,6 @@
 """The values that go into and come out of a sync."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
@@ -58,13 +58,37 @@ Gate = Callable[[Manifest, Manifest | None], GateDecision]
 """(the new generation, verified and not live yet; the live one or None) -> may it become live?"""
 
 
+class Publisher(Protocol):
+    """Brings generations to where others search them too. Each method may be called twice as well as once.
+
+    Laws: nothing that is searched changes before ``switch``; whoever else writes there loses nothing by it.
+    """
+
+    def push(self, manifest: Manifest, progress: Callable[[int, int], None], /) -> int:
+        """Bring all of a generation there; give how many rows were sent, 0 where it is there already."""
+        ...
+
+    def switch(self, manifest: Manifest, /) -> None:
+        """Make it the live one there."""
+        ...
+
+    def keep(self, generations: Collection[str], /) -> None:
+        """Remove what is there of other generations."""
+        ...
+
+    def erase(self, versions: Sequence[int], /) -> None:
+        """Remove the rows of these versions from all generations that are there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
     """How to sync. ``cited``: (document, revision) pairs that stay as evidence.
 
     ``gate`` None: what is built is promoted. ``settings``: the configuration as a plain object, kept in
     the manifest for people and for whoever opens the generation again. ``only``: for each source the items
-    to read again, changed or not; then no other item is read, and nothing is deleted.
+    to read again, changed or not; then no other item is read, and nothing is deleted. ``publisher``: what
+    brings each generation to a server before it may become live; None: the workspace alone holds it.
     """
 
     run: str
@@ -79,6 +103,7 @@ class SyncOptions:
     gate: Gate | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, Collection[str]] | None = None
+    publisher: Publisher | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The rows of a segment that are live and readable for this asker: one entry of ``mask`` a row."""
+    """The rows of a segment that are live and readable for this asker: one entry of ``mask`` a row.
+
+    ``among``: those of them, rising, that are worth scoring, see ``indexes.nominating``; None: all.
+    """
 
     segment: Segment
     mask: NDArray[np.bool_]
+    among: NDArray[np.int64] | None = None
 
 
 def write_segment(folder: Path, rows: Rows, vectors: Vectors, postings: Postings) -> None:

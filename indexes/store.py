@@ -153,6 +153,10 @@ class Store:
 
     # -- reading ---------------------------------------------------------------------------------
 
+    def recall(self, key: str) -> str | None:
+        """Give the word that was kept under a key of ``remember``."""
+        return self.look().scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == key))
+
     def epoch(self) -> int:
         """Give the number of access changes and deletions so far."""
         return read_epoch(self.look())

@@ -36,6 +36,10 @@ class Version:
         """The spans of the text that a person who opens the file would not see."""
         return tuple((start, end) for start, end in json.loads(self.hidden)) if self.hidden else ()
 
+    def chunk(self, start: int, end: int) -> str:
+        """Return the id of the chunk at this span of the text."""
+        return f"{self.name}@{self.revision[:12]}:{start}-{end}"
+
     def line_pairs(self) -> Lines:
         """Return where its text stands in the file. Raises ``StoreDamaged``."""
         if self.lines is None:

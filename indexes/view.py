@@ -15,13 +15,15 @@ from indexes.store import Access
 class Readable:
     """What one asker may read of a view: a slice for each segment, and the sources that have a row.
 
-    ``languages``: what its rows were analysed as, that of the most rows first, ties by name.
+    ``languages``: what its rows were analysed as, that of the most rows first, ties by name. ``lost``: the
+    versions that the asker could read when the generation was built, and can no more.
     """
 
     slices: tuple[Slice, ...]
     sources: tuple[str, ...]
     rows: int
     languages: tuple[str, ...]
+    lost: NDArray[np.int64]
 
 
 class View:
@@ -57,6 +59,9 @@ class View:
         fits = (now >= 0) & (now < len(allowed)) & (then >= 0) & (then < len(allowed))
         may = np.zeros(len(document), dtype=np.bool_)
         may[fits] = allowed[now[fits]] & allowed[then[fits]]
+        could = (then >= 0) & (then < len(allowed))
+        could[could] = allowed[then[could]]
+        lost = self.alive[could & ~may, VERSION]
         if sources is not None:
             wanted = np.array([name in sources for name in self.manifest.sources], dtype=np.bool_)
             may &= wanted[self.alive[:, SOURCE]]
@@ -64,15 +69,17 @@ class View:
             Slice(segment, _mask(places, may))
             for segment, places in zip(self.segments, self._places, strict=True)
         )
-        return self._summary(slices, may)
+        return self._summary(slices, may, np.asarray(lost))
 
-    def _summary(self, slices: tuple[Slice, ...], may: NDArray[np.bool_]) -> Readable:
+    def _summary(
+        self, slices: tuple[Slice, ...], may: NDArray[np.bool_], lost: NDArray[np.int64]
+    ) -> Readable:
         # A document whose text is empty has no row: a source of only such ones does not show.
         seen = np.zeros(len(may), dtype=np.bool_)
         for part, places in zip(slices, self._places, strict=True):
             seen[places[part.mask]] = True
         names = tuple(sorted(self.manifest.sources[one] for one in np.unique(self.alive[seen, SOURCE])))
-        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices), _languages(slices))
+        return Readable(slices, names, sum(int(part.mask.sum()) for part in slices), _languages(slices), lost)
 
 
 def _languages(slices: tuple[Slice, ...]) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""A copy of each generation on a Qdrant server: it nominates rows, ours are scored (decision 0021)."""
