@@ -12,6 +12,7 @@ from indexes.build import Target, compact, describe
 from indexes.collect import collect, sweep_unreferenced
 from indexes.generations import VERSION, Generations, Manifest, SegmentRef, state_digest
 from indexes.migration import drop_copy
+from indexes.report import Publisher
 from indexes.segments import open_segment
 from indexes.store import Store, batches
 
@@ -27,15 +28,23 @@ class Forgotten:
 
 
 def forget(
-    store: Store, generations: Generations, name: str, *, cited: Collection[tuple[str, str]]
+    store: Store,
+    generations: Generations,
+    name: str,
+    *,
+    cited: Collection[tuple[str, str]],
+    publisher: Publisher | None = None,
 ) -> Forgotten:
     """Erase a document and its members. The caller holds the write lock; runs are erased by their store.
 
     ``cited``: evidence of other documents that stays.
 
     The live generation is rewritten without its rows and promoted; others that name it are removed.
-    Its source may list it again: then the next sync reads it anew.
+    Its source may list it again: then the next sync reads it anew. With ``publisher`` the server forgets
+    first: where that fails, nothing is erased here and the same command is run again.
     """
+    if publisher is not None:
+        publisher.erase(_versions(store, name))
     ids = ingest.bury_document(store, name)
     erased = _erase(store, ids)
     drop_copy(store.path)
@@ -52,10 +61,24 @@ def forget(
     described = replace(described, parsing=live.parsing, settings=live.settings)
     manifest = generations.write(described, alive)
     generations.verify(manifest)
+    if publisher is not None:
+        publisher.push(manifest, lambda *_: None)
+        publisher.switch(manifest)
     generations.promote(manifest.id)
     collect(store, generations, keep=len(generations.kept()), cited=cited)
+    if publisher is not None:
+        publisher.keep(generations.kept())
     held = tuple(one for one in generations.kept() if one != manifest.id and _names(generations, one, erased))
     return Forgotten(len(ids), len(erased), manifest.id, held)
+
+
+def _versions(store: Store, name: str) -> list[int]:
+    """Return the versions of a document and of its members."""
+    v, d = schema.versions.c, schema.documents.c
+    query = sa.select(v.id).join(schema.documents, d.id == v.document_id)
+    with store.read() as connection:
+        member = sa.func.substr(d.name, 1, len(name) + 1) == f"{name}!"
+        return list(connection.scalars(query.where((d.name == name) | member)))
 
 
 def _rewritten(generations: Generations, live: Manifest, erased: list[int]) -> Iterator[SegmentRef]:

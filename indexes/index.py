@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +21,16 @@ from indexes.merging import Merging
 from indexes.nominating import Nominator, Wish, among
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
+from indexes.recent import Recent
 from indexes.segments import Slice
 from indexes.store import Access, Store
 from indexes.versions import Version
 from indexes.view import Readable, View
 
-_TEXTS = 64  # decoded texts and layouts kept in memory
+_TEXTS = 64  # read from the store at once
 _SPARE = 10  # candidates behind the first k that are named, to stand in for merged ones
 _MASKS = 8
 _VERSIONS = 50_000
-
-_Value = TypeVar("_Value")
-_Absent = TypeVar("_Absent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +98,9 @@ class EmbeddedIndex:
         self._access: Access | None = None
         self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
         self._versions: dict[int, Version] = {}
-        self._texts: _Recent[str] = _Recent()
-        self._layouts: _Recent[tuple[Anchor, ...]] = _Recent()
-        self._flags: _Recent[tuple[Flag, ...]] = _Recent()
+        self._texts: Recent[str] = Recent()
+        self._layouts: Recent[tuple[Anchor, ...]] = Recent()
+        self._flags: Recent[tuple[Flag, ...]] = Recent()
 
     def close(self) -> None:
         """Give the generation back."""
@@ -216,7 +213,9 @@ class EmbeddedIndex:
         """Give the readable rows with those that are worth scoring."""
         if self._nominator is None or not readable.rows:
             return readable.slices
-        depth = self._ranking.candidates if query.system == "hybrid" else max(self._ranking.candidates, query.k)
+        depth = (
+            self._ranking.candidates if query.system == "hybrid" else max(self._ranking.candidates, query.k)
+        )
         nominees = self._nominator.nominate(
             Wish(
                 generation=view.manifest,
@@ -286,8 +285,7 @@ class EmbeddedIndex:
         self._know(set(ids))
         known = self._versions
         return [
-            known[version].chunk(start, end)
-            for version, start, end in zip(ids, starts, ends, strict=True)
+            known[version].chunk(start, end) for version, start, end in zip(ids, starts, ends, strict=True)
         ]
 
     def _know(self, ids: set[int]) -> None:
@@ -393,26 +391,3 @@ def _asked(text: str, readable: Readable) -> _Asked:
 
 def _language(part: Slice, row: int) -> str:
     return LANGUAGES[int(part.segment.postings.languages[row])]
-
-
-class _Recent(Generic[_Value]):
-    """What was used last, under its digest: contents never change."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, _Value] = OrderedDict()
-
-    def load(self, keys: Sequence[str], read: Callable[[Sequence[str]], dict[str, _Value]]) -> None:
-        """See to it that all of these are held, reading the absent ones at once; the oldest leave."""
-        wanted = dict.fromkeys(keys)
-        missing = [key for key in wanted if key not in self._held]
-        if missing:
-            self._held.update(read(missing))
-        for key in wanted:
-            if key in self._held:
-                self._held.move_to_end(key)
-        while len(self._held) > max(_TEXTS, len(wanted)):
-            self._held.popitem(last=False)
-
-    def get(self, key: str, absent: _Absent) -> _Value | _Absent:
-        """Give what is held under a key."""
-        return self._held.get(key, absent)

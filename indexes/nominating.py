@@ -46,7 +46,9 @@ class Nominee:
 
 
 class Nominator(Protocol):
-    """Names rows of a generation. Laws:
+    """Names rows of a generation.
+
+    Laws:
 
     - of each leg that takes part it names the ``count`` best rows that ``readers`` may read, or nearly so;
     - what the readers may not read changes neither which rows it names, but for its approximations, nor

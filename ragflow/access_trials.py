@@ -162,6 +162,8 @@ def copied(config: Config, chosen: Trials) -> Iterator[Config]:
             router=config.router.model_copy(update={"tier": None}),
             models={},
             gates=(),
+            # Nothing of a trial goes to a server: what is tested is whose the mask and the scores are.
+            index=config.index.model_copy(update={"url": None}),
         )
 
 

@@ -20,7 +20,6 @@ from ragflow import identity, parts, upkeep
 from ragflow.answering import Answering, AskOptions
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
-from ragflow.copies import remove_abandoned
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
@@ -301,13 +300,21 @@ class App:
     def promote(self, generation: str) -> dict[str, Any]:
         """Make a kept generation live. Access stays as it is now; what was deleted stays deleted."""
         with self._writing() as store:
-            return upkeep.promote(self._generations, store, generation)
+            return upkeep.promote(self.config, self._generations, store, generation)
 
     @map_errors()
     def rollback(self) -> dict[str, Any]:
         """Make the generation before the live one live again."""
         with self._writing() as store:
-            return upkeep.rollback(self._generations, store)
+            return upkeep.rollback(self.config, self._generations, store)
+
+    @map_errors()
+    def push(
+        self, generation: str | None = None, progress: "Callable[[Progress], None]" = lambda _: None
+    ) -> dict[str, Any]:
+        """Bring a kept generation (None: the live one) to the server of ``index.url``."""
+        with self._writing() as store:
+            return upkeep.push(self.config, self._generations, store, generation, progress)
 
     @map_errors()
     def compared(self, a: str | None, b: str | None, asker: Asker) -> dict[str, Any]:
@@ -317,22 +324,17 @@ class App:
     @map_errors()
     def forget(self, document: str) -> dict[str, Any]:
         """Erase a document from store, index and records; digests stay. Raises ``NotFound``."""
-        from indexes.forget import forget
+        from ragflow import forgetting
 
         created = timestamp()
         with self._writing() as store:
-            remove_abandoned(self.workspace)
             library = Library(store, self._index)
+            work = forgetting.Work(self.config, store, self._generations, self._runs, self.evaluation())
             if not library.exists(document):
                 raise NotFound(f"not found: {document}")
             if self._opened_index is not None:
                 self._opened_index.close()  # or this process would hold what it erases
-            cited = {pair for pair in self._runs.cited() if pair[0] != document}
-            gone = forget(store, self._generations, document, cited=cited)
-            record = self._runs.erase(document, forget=self._new_run("forget", created, gone.generation))
-            still = self.evaluation().forget(document)
-        gone = replace(gone, held=(*gone.held, *still))
-        return upkeep.forgotten(document, gone, records=len((record.output or {}).get("erased", {})))
+            return forgetting.run(work, document, lambda live: self._new_run("forget", created, live))
 
     # -- wiring ----------------------------------------------------------------------------------
 
@@ -366,8 +368,7 @@ class App:
         return self._opened_index
 
     def _open_index(self, embedder: Callable[[], Embedder], generation: str | None = None) -> EmbeddedIndex:
-        ranking = parts.ranking(self.config)
-        return EmbeddedIndex(self.workspace, self._store(), embedder, ranking, generation=generation)
+        return parts.index(self.config, self._store(), embedder, generation)
 
     def _library(self) -> Library:
         return Library(self._store(), self._index)

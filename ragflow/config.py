@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from ragflow.complaints import complain, listed, near, said
 from ragflow.errors import ConfigError, UnknownSource
+from ragflow.index_section import Index
 from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
 from ragflow.routing.contradictions import contradictions
@@ -27,7 +28,6 @@ from ragflow.sections import (
     Embed,
     Gate,
     Identity,
-    Index,
     Parse,
     Runs,
     Search,

@@ -59,7 +59,7 @@ def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool
     """
     config = load(find(folder), overrides=overrides)
     checks = [_configuration(config), *_variables(config), _model(config), _rights(config.workspace, fix=fix)]
-    checks += [_space(config), _ocr(config), _extras(), *_models(config)]
+    checks += [_space(config), _ocr(config), _extras(), *_models(config), *_server(config)]
     try:
         with opener(folder, overrides) as app:
             return checks + app.health(fix=fix)
@@ -182,6 +182,15 @@ def _models(config: Config) -> list[Check]:
 
     found = checks(config.models, config.budget, ledger=config.workspace / LEDGER, secret=config.secret)
     return [Check(f"model {one.name}", one.status, one.message, one.cure) for one in found]
+
+
+def _server(config: Config) -> list[Check]:
+    """Look whether the configured index server answers, and holds what is live here."""
+    if config.index.url is None:
+        return []
+    from ragflow.server_check import check
+
+    return [check(config)]
 
 
 def _extras() -> Check:

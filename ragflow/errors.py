@@ -19,8 +19,10 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- ExtraMissing           an optional part of the program is not installed
 |   `-- WorkspaceTooNew        the workspace was written by a newer program
 |-- NoGeneration            3  nothing has been indexed yet
+|   `-- NotPushed              the index server does not hold the live generation
 |-- OutsideCause            4  not done, for a cause outside the program
 |   |-- SourceFailed           a source cannot be listed or read
+|   |-- ServerFailed           the index server does not answer, or refuses the key
 |   |-- LockHeld               another process is writing the workspace
 |   |-- BrakeHeld              so much would be deleted that a person must agree
 |   |-- DiskFull               no space is left
@@ -182,6 +184,12 @@ class NoGeneration(RagflowError):
     default_hint = "ragflow index"
 
 
+class NotPushed(NoGeneration):
+    """The index server does not hold the live generation."""
+
+    default_hint = "ragflow generations push"
+
+
 class OutsideCause(RagflowError):
     """Not done, for a cause outside the program."""
 
@@ -193,6 +201,12 @@ class SourceFailed(OutsideCause):
     """A source cannot be listed or read; what was indexed from it before still stands."""
 
     default_hint = "check the source's path and rights, then run `ragflow index` again"
+
+
+class ServerFailed(OutsideCause):
+    """The index server does not answer, refuses the key, or is none."""
+
+    default_hint = "look whether the server of index.url runs: ragflow doctor"
 
 
 class LockHeld(OutsideCause):
@@ -267,6 +281,11 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.StoreDamaged: StoreDamaged,
     storing.StoreNotWritable: NoRight,
     storing.UnknownGeneration: UnknownGeneration,
+    storing.ExtraMissing: ExtraMissing,
+    storing.ServerUnavailable: ServerFailed,
+    storing.ServerRefused: ServerFailed,
+    storing.NotPushed: NotPushed,
+    storing.CollectionForeign: ConfigError,
     storing.ModelMissing: WeightsMissing,
     storing.ModelMismatch: WeightsMismatch,
     evaluating.EvalError: UsageError,

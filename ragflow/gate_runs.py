@@ -58,13 +58,7 @@ class Bench:
     ) -> EvalRun:
         """Ask one generation all cases that are not ``excluded``. ``name`` is what progress calls it."""
         cases = [case for case in data.cases if case.id not in excluded]
-        opened = EmbeddedIndex(
-            self.config.workspace,
-            self.store,
-            lambda: questions,
-            parts.ranking(self.config),
-            generation=generation.id,
-        )
+        opened = parts.index(self.config, self.store, lambda: questions, generation.id)
         with closing(opened) as index:
             system = self._system(data, metrics, index, questions)
             found = []

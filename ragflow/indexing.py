@@ -12,8 +12,8 @@ from indexes.generations import Generations
 from indexes.report import Gate, Watch
 from indexes.store import Store
 from indexes.sync import Sync
+from ragflow import parts, upkeep
 from ragflow import sources as sources_of
-from ragflow import upkeep
 from ragflow.config import Config
 from ragflow.records import Run, new_id, timestamp
 from ragflow.reports import IndexReport
@@ -67,6 +67,7 @@ def run(
             allow_deletes=wanted.allow_deletes,
             gate=wanted.judge(store) if wanted.judge else None,
             settings=upkeep.settings_of(config),
+            publisher=parts.publisher(config, store, work.generations),
             only=None if wanted.again is None else _again(store, wanted.sources, wanted.again),
         )
         parsers = partial(sources_of.parsers, config)

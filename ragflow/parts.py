@@ -1,13 +1,17 @@
 """The parts that the configuration asks for. What ``ask`` and an evaluation use is made here, once."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import TYPE_CHECKING
 
 from connectors.documents import Anchor
 from indexes import weights
 from indexes.embedding import Embedder
+from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
+from indexes.nominating import Nominator
 from indexes.query import Hit, Ranking
+from indexes.store import Store
 from ragflow import prompts
 from ragflow.asking import Parts, Rules
 from ragflow.casting import ConfiguredCasting
@@ -20,6 +24,10 @@ from ragflow.redact import Kind
 from ragflow.routing.router import ConfiguredRouter
 from ragflow.routing.scores import Described, SourceScorer
 from ragflow.routing.ties import TieBreaker
+
+if TYPE_CHECKING:
+    from indexes.qdrant.server import Remote
+    from indexes.report import Publisher  # what only indexing needs is slow to import
 
 LEDGER = "models.sqlite"
 
@@ -47,6 +55,63 @@ def ranking(config: Config) -> Ranking:
         search.heading_boost,
         search.k1,
         search.b,
+    )
+
+
+def remote(config: Config) -> "Remote":
+    """Return the configured Qdrant server; nothing is sent before it is called."""
+    from indexes.qdrant.server import Remote, Server
+
+    index, keys = config.index, config.index.qdrant
+    assert index.url is not None, "only a workspace with index.url has one"
+    return Remote(
+        Server(
+            url=index.url,
+            api_key=config.secret(keys.api_key_env),
+            alias=keys.alias,
+            shards=keys.shards,
+            replicas=keys.replicas,
+            quantization=keys.quantization,
+            m=keys.hnsw.m,
+            ef_construct=keys.hnsw.ef_construct,
+            ef=keys.hnsw.ef,
+            on_disk=keys.on_disk,
+            batch=keys.batch,
+            timeout=keys.timeout,
+            retries=keys.retries,
+        )
+    )
+
+
+def nominator(config: Config, store: Store) -> Nominator | None:
+    """Return what names the rows worth scoring; None where all of them are scored here."""
+    if config.index.url is None:
+        return None
+    from indexes.qdrant.nominator import QdrantNominator
+
+    return QdrantNominator(remote(config), store)
+
+
+def publisher(config: Config, store: Store, generations: Generations) -> "Publisher | None":
+    """Return what brings generations to the configured server; None where there is none."""
+    if config.index.url is None:
+        return None
+    from indexes.qdrant.publisher import QdrantPublisher
+
+    return QdrantPublisher(remote(config), store, generations, ranking(config))
+
+
+def index(
+    config: Config, store: Store, embedder: Callable[[], Embedder], generation: str | None = None
+) -> EmbeddedIndex:
+    """Open a generation of the workspace, the live one unless named, as questions are answered from it."""
+    return EmbeddedIndex(
+        config.workspace,
+        store,
+        embedder,
+        ranking(config),
+        generation=generation,
+        nominator=nominator(config, store),
     )
 
 

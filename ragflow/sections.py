@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ragflow.index_section import Index
 from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
 from ragflow.section import Reader, Section, Share, SourceName, Text
@@ -70,21 +71,6 @@ class Search(Section):
     k1: Annotated[float, Field(ge=0)] = 1.2
     b: Share = 0.75
     rerank: None = None
-
-
-class Brake(Section):
-    """A sync that would delete more than both stops and asks."""
-
-    share: Share = 0.2
-    documents: Annotated[int, Field(ge=0)] = 10
-
-
-class Index(Section):
-    """Where the index lives (null: the workspace) and how many generations are kept."""
-
-    url: None = None
-    keep_generations: Annotated[int, Field(ge=1, le=100)] = 3
-    brake: Brake = Brake()
 
 
 class Answer(Section):

@@ -7,12 +7,14 @@ from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, UnknownGeneration
 from indexes.generations import Generations, Manifest
 from indexes.store import Store
+from ragflow import parts
 from ragflow.config import Config
+from ragflow.errors import ConfigError
 from ragflow.identity import Asker
 
 if TYPE_CHECKING:
     from indexes.forget import Forgotten
-    from indexes.report import Gate, Progress
+    from indexes.report import Gate, Progress, Publisher
 
 SCHEMA = "ragflow.promotion/1"
 
@@ -69,25 +71,71 @@ def listed(
     ]
 
 
-def promote(generations: Generations, store: Store, generation: str) -> dict[str, Any]:
+def promote(config: Config, generations: Generations, store: Store, generation: str) -> dict[str, Any]:
     """Make a kept generation live after checking its files. Access and deletions stay as they are now."""
-    generations.verify(generations.manifest(generation))
+    _ready(generations, generation, parts.publisher(config, store, generations))
     generations.promote(generation)
     store.remember("rolled_back", None)
     return {"schema": SCHEMA, "generation": generation}
 
 
-def rollback(generations: Generations, store: Store) -> dict[str, Any]:
+def rollback(config: Config, generations: Generations, store: Store) -> dict[str, Any]:
     """Make the generation before the live one live; no sync promotes the state that was left again."""
     live = generations.live()
     if live is None:
         raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
     left = generations.manifest(live)
     before = _before(generations, live)
-    generations.verify(generations.manifest(before))
+    _ready(generations, before, parts.publisher(config, store, generations))
     generations.promote(before)
     store.remember("rolled_back", left.state)
     return {"schema": SCHEMA, "generation": before, "rolled_back": live}
+
+
+def push(
+    config: Config,
+    generations: Generations,
+    store: Store,
+    generation: str | None,
+    progress: "Callable[[Progress], None]",
+) -> dict[str, Any]:
+    """Bring a kept generation, the live one without a name, to the server; there the live one is live too.
+
+    Returns ``ragflow.push/1``; ``rows`` were sent now: 0 where all of it was there already.
+    """
+    from indexes.report import Progress  # a cold ask needs nothing of it
+
+    publisher = parts.publisher(config, store, generations)
+    if publisher is None:
+        raise ConfigError(
+            "index.url is not set: there is no server to push to",
+            hint="set for example index.url: http://127.0.0.1:6333; docs/scale.md",
+        )
+    live = generations.live()
+    chosen = generation or live
+    if chosen is None:
+        raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
+    manifest = generations.manifest(chosen)
+    generations.verify(manifest)
+    rows = publisher.push(manifest, lambda done, total: progress(Progress("push", None, done, total)))
+    if chosen == live:
+        publisher.switch(manifest)
+    return {
+        "schema": "ragflow.push/1",
+        "generation": chosen,
+        "live": chosen == live,
+        "chunks": manifest.chunks,
+        "rows": rows,
+    }
+
+
+def _ready(generations: Generations, generation: str, publisher: "Publisher | None") -> None:
+    """Check a generation's files and bring it to the server, if there is one, as the live one there."""
+    manifest = generations.manifest(generation)
+    generations.verify(manifest)
+    if publisher is not None:
+        publisher.push(manifest, lambda *_: None)
+        publisher.switch(manifest)
 
 
 def diff(

@@ -74,11 +74,12 @@ class Collections:
         name = self.name(manifest.id)
         if self.state(manifest.id) is None:
             self._create(manifest, dimensions)
-        for field in (*_KEYWORDS, "version"):
-            kind = models.PayloadSchemaType.KEYWORD if field in _KEYWORDS else models.PayloadSchemaType.INTEGER
-            self._remote.call(
-                lambda client, field=field, kind=kind: client.create_payload_index(name, field, kind)
-            )
+        for field in _KEYWORDS:
+            self._indexed(name, field, models.PayloadSchemaType.KEYWORD)
+        self._indexed(name, "version", models.PayloadSchemaType.INTEGER)
+
+    def _indexed(self, name: str, field: str, kind: Any) -> None:
+        self._remote.call(lambda client: client.create_payload_index(name, field, kind))
 
     def _create(self, manifest: Manifest, dimensions: int) -> None:
         from qdrant_client import models

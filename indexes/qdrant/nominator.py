@@ -89,9 +89,7 @@ class QdrantNominator:
 def _filter(wish: Wish) -> Any:
     from qdrant_client import models
 
-    must: list[Any] = [
-        models.FieldCondition(key="readers", match=models.MatchAny(any=sorted(wish.readers)))
-    ]
+    must: list[Any] = [models.FieldCondition(key="readers", match=models.MatchAny(any=sorted(wish.readers)))]
     if wish.sources is not None:
         must.append(models.FieldCondition(key="source", match=models.MatchAny(any=list(wish.sources))))
     lost: list[Any] = []

@@ -147,9 +147,7 @@ def _sparse(
         + ranking.heading_boost * postings.posting_headings[entries]
     )
     length = _lengths(postings, rows, ranking)[held]
-    norms = np.maximum(
-        ranking.k1 * (1 - ranking.b + ranking.b * length / average), np.finfo(np.float64).tiny
-    )
+    norms = np.maximum(ranking.k1 * (1 - ranking.b + ranking.b * length / average), np.finfo(np.float64).tiny)
     weights = frequency * (ranking.k1 + 1) / (frequency + norms)
     order = np.lexsort((indices, held))
     bounds = np.searchsorted(held[order], np.arange(len(rows) + 1))

@@ -51,7 +51,7 @@ class Server:
     retries: int = 4
 
 
-class _Again(Exception):  # noqa: N818
+class _Again(Exception):
     """A request that may succeed when it is sent again; ``said`` is what became of this one."""
 
     def __init__(self, said: str) -> None:
@@ -98,12 +98,13 @@ class Remote:
             reraise=True,
         )
         try:
-            return trying(self._once, client, request)
+            given: _Given = trying(self._once, client, request)
         except _Again as error:
             raise ServerUnavailable(
                 f"the Qdrant server at {self.server.url} {error.said}",
                 hint="look whether it runs and index.url is right; nothing was changed here",
             ) from error.__cause__
+        return given
 
     def check_version(self) -> str:
         """Return the server's version. Raises ``ServerUnavailable`` where it is too old, and as ``call``."""

@@ -9,6 +9,7 @@ import typer
 from ragflow.cli import tables
 from ragflow.cli.frame import Frame, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, Readers, RunId, unicode_only
+from ragflow.cli.progress import reporting
 from ragflow.terminal import escape, one_line
 
 _SHOWN = 50
@@ -90,6 +91,33 @@ def promote(
     with frame.app() as app:
         report = app.promote(generation)
     _say_live(report, generation, as_json=as_json)
+
+
+@generation_group.command("push")
+def push(
+    ctx: typer.Context,
+    generation: Annotated[
+        str | None,
+        typer.Argument(metavar="GENERATION", callback=unicode_only, help="Absent: the live one."),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Bring a kept generation to the Qdrant server of index.url.
+
+    `ragflow index` does so for every new one: this is for an index that was there before the server was.
+    """
+    frame: Frame = ctx.obj
+    with frame.app() as app, reporting() as progress:
+        report = app.push(generation, progress)
+    if as_json:
+        emit(report)
+        return
+    live = ", live there" if report["live"] else ""
+    sent = (
+        f"{report['rows']:,} of {report['chunks']:,} chunks sent" if report["rows"] else "all there already"
+    )
+    say(f"{escape(report['generation'])}: {sent}{live}")
 
 
 @generation_group.command("diff")

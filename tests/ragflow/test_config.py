@@ -93,7 +93,21 @@ parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
 embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
 search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
-index: {url: null, keep_generations: 3, brake: {share: 0.2, documents: 10}}
+index:
+  url: null
+  keep_generations: 3
+  brake: {share: 0.2, documents: 10}
+  qdrant:
+    alias: ragflow
+    api_key_env: QDRANT_API_KEY
+    shards: null
+    replicas: null
+    quantization: null
+    hnsw: {m: 16, ef_construct: 100, ef: null}
+    on_disk: false
+    batch: 256
+    timeout: 30
+    retries: 4
 answer: {tier: null, min_confidence: 0.5, max_claims: 6, timeout: 120}
 runs: {keep_days: 365, redact: [secret]}
 database: {url: null}
@@ -354,7 +368,10 @@ MISTAKES = [
         f"{GOOD}runs: {{redact: [secrets]}}\n",
         'ragflow.yaml:4: runs.redact, entry 1 must be secret or personal, not the text "secrets"',
     ),
-    (f"{GOOD}index: {{url: http://q}}\n", "ragflow.yaml:4: index.url must be null in this version"),
+    (
+        f"{GOOD}index: {{url: q:6333}}\n",
+        'ragflow.yaml:4: index.url: "q:6333" is no address of a Qdrant server: write http://HOST:6333',
+    ),
     (f"{GOOD}search: {{rerank: x}}\n", "ragflow.yaml:4: search.rerank must be null in this version"),
     ("version: 2\nsources: {hr: {type: files, path: .}}\n", "ragflow.yaml:1: version must be 1, not 2"),
     (

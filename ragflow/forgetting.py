@@ -1,0 +1,38 @@
+"""``sources forget``: a document erased from everything that holds a word of it; digests stay."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from indexes.forget import forget
+from indexes.generations import Generations
+from indexes.store import Store
+from ragflow import parts, upkeep
+from ragflow.config import Config
+from ragflow.copies import remove_abandoned
+from ragflow.evaluation import Evaluation
+from ragflow.records import Run
+from ragflow.runs import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What forgetting works with. The write lock is held."""
+
+    config: Config
+    store: Store
+    generations: Generations
+    runs: RunStore
+    evaluation: Evaluation
+
+
+def run(work: Work, document: str, blank: Callable[[str | None], Run]) -> dict[str, Any]:
+    """Erase a document that is there and return ``ragflow.forget/1``. ``blank`` gives a record to fill."""
+    remove_abandoned(work.config.workspace)
+    cited = {pair for pair in work.runs.cited() if pair[0] != document}
+    publisher = parts.publisher(work.config, work.store, work.generations)
+    gone = forget(work.store, work.generations, document, cited=cited, publisher=publisher)
+    record = work.runs.erase(document, forget=blank(gone.generation))
+    still = work.evaluation.forget(document)
+    gone = replace(gone, held=(*gone.held, *still))
+    return upkeep.forgotten(document, gone, records=len((record.output or {}).get("erased", {})))

@@ -1,0 +1,60 @@
+"""``ragflow doctor``: does the Qdrant server of ``index.url`` answer, and does it hold what is live here?"""
+
+import re
+
+from indexes.errors import NotPushed, StorageError
+from indexes.generations import Generations
+from indexes.qdrant.collection import Collections
+from indexes.qdrant.publisher import workspace_id
+from indexes.store import Store
+from ragflow import parts
+from ragflow.config import Config
+from ragflow.doctor import Check
+
+_NAME = "index server"
+_LOOPBACK = re.compile(r"http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|/|$)")
+
+
+def check(config: Config) -> Check:
+    """Ask the server for its version, its alias, and how much of the live generation it holds."""
+    url, key = config.index.url or "", config.secret(config.index.qdrant.api_key_env)
+    try:
+        version = parts.remote(config).check_version()
+        held = _held(config)
+    except StorageError as error:
+        return Check(_NAME, "fail", str(error), error.hint)
+    if key and url.startswith("http:") and not _LOOPBACK.match(url):
+        message = f"Qdrant {version} at {url}: the key travels unencrypted"
+        return Check(_NAME, "warn", message, "let the server speak https, and set index.url to it")
+    return Check(_NAME, "ok", f"Qdrant {version} at {url}; {held}")
+
+
+def _held(config: Config) -> str:
+    """Say what the server holds of the live generation. Raises ``NotPushed`` where that is not all of it."""
+    generations = Generations(config.workspace)
+    live = generations.live()
+    if live is None:
+        return "nothing is indexed yet"
+    manifest = generations.manifest(live)
+    with Store.open(config.workspace / "store.sqlite") as store:
+        workspace = workspace_id(store)
+    if not manifest.chunks:
+        return "the live generation has no chunk"
+    collections = None if workspace is None else Collections(parts.remote(config), workspace)
+    if collections is None or not collections.complete(manifest):
+        raise NotPushed(
+            f"the server does not hold the live generation {live}, or not all of it",
+            hint="ragflow generations push",
+        )
+    if (named := collections.live()) != live:
+        raise NotPushed(
+            f"the alias {config.index.qdrant.alias} names {named or 'nothing'}, and {live} is live here",
+            hint="ragflow generations push",
+        )
+    count = collections.count(live)
+    if count != manifest.chunks:
+        raise NotPushed(
+            f"the server holds {count:,} of the {manifest.chunks:,} chunks of {live}",
+            hint="ragflow index --full builds and pushes a new generation",
+        )
+    return f"all {count:,} chunks of {live}"
