@@ -243,8 +243,12 @@ def test_what_is_too_large_is_refused_whole():
         assert server.points("one") == {}
 
 
+def push_to(client, name, points):
+    client.upsert(name, points, wait=True)
+
+
 def push(client, points):
-    client.upsert("one", points, wait=True)
+    push_to(client, "one", points)
 
 
 @pytest.mark.parametrize(
@@ -374,3 +378,21 @@ def test_many_clients_at_once_lose_nothing(server):
     for one in workers:
         one.join()
     assert len(server.points("one")) == 6 * 5 * 10
+
+
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+def test_each_place_is_a_server_of_the_tests_own(qdrant):
+    if qdrant.client is not None:
+        client = qdrant.client()
+    else:
+        client = QdrantClient(
+            url=qdrant.url, api_key=qdrant.api_key, prefer_grpc=False, check_compatibility=False
+        )
+    with closing(client):
+        name = f"{qdrant.alias}-one"
+        create(client, name)
+        client.create_payload_index(name, "readers", m.PayloadSchemaType.KEYWORD)
+        push_to(client, name, some_points(1))
+        assert client.count(name).count == 10
+        ours = [one.name for one in client.get_collections().collections if one.name.startswith(qdrant.alias)]
+        assert ours == [name]
