@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import qdrant_places
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from postgres import Postgres
+    from qdrant_server import QdrantServer
 
     from indexes.embedding import Embedder
     from indexes.testing import World
@@ -169,4 +171,20 @@ def postgres(need_system: Callable[..., None]) -> "Iterator[Postgres]":
 
     need_system("postgresql", "the sql connector reads it", present=programs() is not None)
     with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=qdrant_places.names())
+def qdrant(request: pytest.FixtureRequest) -> "Iterator[qdrant_places.Place]":
+    """Local mode, the scripted server, and the real one where ``QDRANT_URL`` names it; see qdrant_places."""
+    with qdrant_places.place(request.param) as found:
+        yield found
+
+
+@pytest.fixture
+def qdrant_server() -> "Iterator[QdrantServer]":
+    """The scripted server alone; ``add`` tells it what shall go wrong."""
+    from qdrant_server import QdrantServer
+
+    with QdrantServer() as server:
         yield server
