@@ -21,6 +21,7 @@ Quantization = Literal["int8", "binary"]
 
 _LONGEST_WAIT = 8.0
 _SHOWN = 200
+_ADDRESS = "look whether index.url is right; a Qdrant server's port is 6333 unless configured otherwise"
 
 _Given = TypeVar("_Given")
 
@@ -59,11 +60,11 @@ class _Again(Exception):
         self.said = said
 
 
-class Absent(Exception):
-    """What was asked for is not on the server."""
+class Absent(ServerUnavailable):
+    """What was asked for is not on the server; or what answers there is no such server at all."""
 
 
-class Exists(Exception):
+class Exists(ServerUnavailable):
     """What was to be made is on the server already."""
 
 
@@ -160,6 +161,7 @@ class Remote:
             raise self._strange() from error
 
     def _answered(self, status: int, words: str) -> Exception:
+        told = f": {words}" if words else ""
         if status in (401, 403):
             return ServerRefused(
                 f"the Qdrant server at {self.server.url} refuses the key"
@@ -168,31 +170,31 @@ class Remote:
                 hint="set the variable that index.qdrant.api_key_env names to a key that may write",
             )
         if status == 404:
-            return Absent(words)
+            return Absent(f"{self.server.url} answers that there is no such thing{told}", hint=_ADDRESS)
         if status == 409:
-            return Exists(words)
+            return Exists(f"{self.server.url} answers that it is there already{told}", hint=_ADDRESS)
         if status in (408, 425, 429) or status >= 500:
-            return _Again(f"answers with {status}: {words}" if words else f"answers with {status}")
+            return _Again(f"answers with {status}{told}")
         return ServerUnavailable(
-            f"the Qdrant server at {self.server.url} refuses a request ({status}): {words}",
+            f"the Qdrant server at {self.server.url} refuses a request ({status}){told}",
             hint=f"look whether its version is {'.'.join(map(str, OLDEST))} or newer: ragflow doctor",
         )
 
     def _strange(self) -> ServerUnavailable:
         return ServerUnavailable(
             f"what answers at {self.server.url} is no Qdrant server, or one of another version",
-            hint="look whether index.url is right; its port is 6333 unless configured otherwise",
+            hint=_ADDRESS,
         )
 
 
 def _words(content: bytes) -> str:
-    """Return what the server says of an error, on one line."""
+    """Return what the server says of an error, on one line; "" where it speaks another language."""
     import json
 
     try:
         said = json.loads(content)["status"]["error"]
     except (ValueError, KeyError, TypeError):
-        said = content.decode(errors="replace")
+        return ""
     return " ".join(str(said).split())[:_SHOWN]
 
 
