@@ -5,7 +5,7 @@ Subclass ``IndexContract``, give ``build`` and ``drop``, and let pytest collect 
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -17,6 +17,7 @@ from indexes.build import Chunking
 from indexes.embedding import Embedder
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
+from indexes.nominating import Nominator
 from indexes.plan import Brake, ParseKeys, SourceSpec
 from indexes.query import Found, Index, Query, Ranking
 from indexes.report import SyncOptions, SyncReport, Watch
@@ -112,10 +113,17 @@ class World:
         """Give plain options: no brake."""
         return SyncOptions("r-test", ParseKeys("1", "1"), self.chunking, brake=Brake(1.0, 10**9))
 
-    def index(self, ranking: Ranking | None = None) -> EmbeddedIndex:
+    def index(
+        self, ranking: Ranking | None = None, *, nominator: Callable[[Store], Nominator] | None = None
+    ) -> EmbeddedIndex:
         """Open the live generation, as another process would."""
+        store = Store.open(self.folder / "store.sqlite")
         opened = EmbeddedIndex(
-            self.folder, Store.open(self.folder / "store.sqlite"), lambda: self.embedder, ranking or Ranking()
+            self.folder,
+            store,
+            lambda: self.embedder,
+            ranking or Ranking(),
+            nominator=nominator(store) if nominator else None,
         )
         self._opened.append(opened)
         return opened

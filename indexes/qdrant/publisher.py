@@ -17,6 +17,8 @@ MOST_AT_ONCE = 4_096
 """The largest batch that can be configured: so many of the last points written are written again."""
 
 _WORKSPACE = "workspace"
+_BODY_BYTES = 16_000_000  # a server takes twice as much unless told otherwise
+_NUMBER_BYTES = 25  # a float32 in JSON, at the most
 
 
 def workspace_id(store: Store) -> str | None:
@@ -96,13 +98,18 @@ class QdrantPublisher:
         segments = {one.id: open_segment(self._generations.segments / one.id) for one in manifest.segments}
         return Generation(manifest, self._generations.alive(manifest), segments)
 
+    def _batch(self, generation: Generation) -> int:
+        """Return how many points are sent at once: as configured, and not more than a request may hold."""
+        dimensions = next(iter(generation.segments.values())).vectors.shape[1]
+        return max(1, min(self._remote.server.batch, _BODY_BYTES // (_NUMBER_BYTES * dimensions)))
+
     def _send(
         self, manifest: Manifest, generation: Generation, done: int, progress: Callable[[int, int], None]
     ) -> int:
         collections, sent = self._collections(), 0
         rest = islice(points(generation, self._store, self._ranking), done, None)
         progress(done, manifest.chunks)
-        for batch in _batches(rest, self._remote.server.batch):
+        for batch in _batches(rest, self._batch(generation)):
             collections.write(manifest.id, batch)
             sent += len(batch)
             progress(done + sent, manifest.chunks)

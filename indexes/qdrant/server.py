@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from indexes.errors import ExtraMissing, ServerRefused, ServerUnavailable
 
@@ -94,7 +94,7 @@ class Remote:
         trying = Retrying(
             retry=retry_if_exception_type(_Again),
             stop=stop_after_attempt(self.server.retries + 1),
-            wait=wait_exponential_jitter(self._wait, _LONGEST_WAIT, jitter=self._wait),
+            wait=wait_exponential(self._wait, _LONGEST_WAIT) + wait_random(0, self._wait),
             reraise=True,
         )
         try:
