@@ -68,7 +68,7 @@ class QdrantServer:
 
     def __exit__(self, *_: object) -> None:
         self._listener.end()
-        self._listener.server_close()
+        self._listener.cut()
         with self._one_at_a_time:
             self.api.close()
 
@@ -86,8 +86,8 @@ class QdrantServer:
         """Close all connections and refuse new ones; the port is kept."""
         dying = self._listener
         dying.end()
-        dying.server_close()
         self._listener = _Listener(self, self.port)
+        dying.cut()  # last: who hears of it finds the port closed
 
     def revive(self) -> None:
         """Answer again, with what was held."""
@@ -175,11 +175,15 @@ class _Listener(ThreadingHTTPServer):
         self._thread.start()
 
     def end(self) -> None:
+        """Take no more connections; those that are open stay."""
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+        self.server_close()
+
+    def cut(self) -> None:
+        """Close what is open."""
         self.over.set()
-        if self._thread is None:
-            return
-        self.shutdown()
-        self._thread.join()
         with self._guard:
             left = list(self._open)
         for connection in left:
