@@ -182,7 +182,8 @@ def _parsers(config: Config) -> list[Check]:
     if not used:
         return []
     if why := second.absent():
-        return [Check("parsers", "fail", f"{why}, and {', '.join(used)} needs it", second.INSTALL)]
+        message = f"the parser of {', '.join(used)} cannot be used: {why}"
+        return [Check("parsers", "fail", message, second.INSTALL)]
     by_formats: dict[frozenset[str], list[str]] = {}
     for name, formats in used.items():
         by_formats.setdefault(formats, []).append(name)

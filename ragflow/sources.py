@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from connectors.errors import ConnectorError, SourceMisconfigured
+from connectors.errors import ConnectorError, ExtraMissing, SourceMisconfigured
 from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
 from connectors.parsing import second
@@ -44,7 +44,8 @@ def spec(config: Config, name: str) -> SourceSpec:
     """
     source = config.sources[name]
     formats = second.chosen(source.parser)
-    second.require(formats)
+    if formats and (why := second.absent()):
+        raise ExtraMissing(f"the parser of source {name} cannot be used: {why}", hint=second.INSTALL)
     ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
     fetchers: int = getattr(source, "parallel", 1)
     connector = _connector(config, name)

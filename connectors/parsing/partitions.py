@@ -212,7 +212,8 @@ def _write_body(text: str, media_type: str, draft: Draft) -> None:
 def _of_text(text: str) -> "Sequence[Element]":
     from unstructured.partition.text import partition_text
 
-    return partition_text(text=text, languages=_NO_GUESS)
+    found: Sequence[Element] = partition_text(text=text, languages=_NO_GUESS)
+    return found
 
 
 def _write_page(page: str, draft: Draft) -> None:

@@ -5,11 +5,9 @@ before it is imported. Nothing of it is imported before ``load``.
 """
 
 import importlib.util
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
-
-from connectors.errors import ExtraMissing
 
 NAME = "unstructured"
 VERSION = "0.27.32"
@@ -38,19 +36,9 @@ def chosen(parser: str | Mapping[str, str]) -> frozenset[str]:
 def absent() -> str:
     """Say in one sentence what stands against using it; empty where nothing does."""
     if any(importlib.util.find_spec(module) is None for module in _MODULES):
-        return "the parser unstructured is not installed, or not all of it"
+        return "unstructured is not installed, or not all that it needs"
     here = metadata.version(NAME)
     return "" if here == VERSION else f"unstructured {here} is installed; this program works with {VERSION}"
-
-
-def require(formats: Collection[str]) -> None:
-    """See to it that these formats can be read; none needs nothing.
-
-    Raises:
-        ExtraMissing: unstructured is not installed, or another version of it.
-    """
-    if formats and (why := absent()):
-        raise ExtraMissing(why, hint=INSTALL)
 
 
 def second_key(formats: Iterable[str]) -> str:
@@ -74,7 +62,7 @@ def load() -> None:
     from unstructured.nlp import tokenize
 
     spacy.load(_MODEL, exclude=["ner"])
-    tokenize._SPACY_MODEL_NAME = _MODEL  # type: ignore[misc] # noqa: SLF001
+    tokenize._SPACY_MODEL_NAME = _MODEL  # noqa: SLF001
     tokenize.word_tokenize("The model is here.")
     _loaded.append(VERSION)
 
