@@ -74,6 +74,7 @@ bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/attacks.py $(DATA)
 	$(TEST) benchmarks/failures.py
 	$(TEST) benchmarks/overhead.py
+	$(TEST) benchmarks/parsers.py $(DATA)
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv

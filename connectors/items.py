@@ -26,7 +26,8 @@ class Raw:
 
     ``name`` (its suffix) and ``media_type`` decide the parser. ``title`` and ``modified`` (ISO 8601,
     UTC) override what the parser finds. ``link`` is where a person can open it. ``author``: who changed
-    it last.
+    it last. ``unstructured``: formats (words of ``parsing.sniff``) that the second parser is to read, in
+    the item and in its members; no connector sets it.
     """
 
     item: str
@@ -37,6 +38,7 @@ class Raw:
     link: str | None = None
     modified: str | None = None
     author: str | None = None
+    unstructured: frozenset[str] = frozenset()
 
 
 class Connector(Protocol):

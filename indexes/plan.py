@@ -12,11 +12,21 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
+class ParseKeys:
+    """Names of what parsing depends on. ``failed`` also names what a second try could depend on (OCR)."""
+
+    read: str
+    failed: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A source to sync. Nobody outside ``ceiling`` may read anything of it, whatever items say.
 
     ``ceiling`` None: each item's own readers alone decide. ``fetchers``: how many threads may call the
-    connector's ``fetch`` at once; one unless the connector is made for more.
+    connector's ``fetch`` at once; one unless the connector is made for more. ``unstructured``: formats that
+    the second parser reads (see ``connectors.items.Raw``); then ``keys`` name that, else they are None and
+    those of the sync hold.
     """
 
     name: str
@@ -24,6 +34,8 @@ class SourceSpec:
     connector: Connector
     ceiling: frozenset[str] | None
     fetchers: int = 1
+    unstructured: frozenset[str] = frozenset()
+    keys: ParseKeys | None = None
 
     def admits(self, readers: Iterable[str]) -> tuple[str, ...]:
         """Return those of an item's readers who may read in this source at all, sorted, each once."""
@@ -37,14 +49,6 @@ class Brake:
 
     share: float = 0.2
     documents: int = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ParseKeys:
-    """Names of what parsing depends on. ``failed`` also names what a second try could depend on (OCR)."""
-
-    read: str
-    failed: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ class Reading:
                 self._settle()
                 continue
             self._open[item.id] = item, digest
-            yield result
+            formats = self._spec.unstructured
+            yield replace(result, unstructured=formats) if formats else result
 
     def _already(self, before: KnownItem, digest: str) -> bool:
         """Tell whether these bytes were parsed before, in the way that they would be now."""

@@ -111,7 +111,7 @@ class Sync:
                 spec,
                 list_items(spec),
                 ingest.known_items(self._store, spec.name),
-                keys=self._options.keys,
+                keys=spec.keys or self._options.keys,
                 full=self._options.full,
                 only=None if only is None else only.get(spec.name, ()),
             )
@@ -169,7 +169,7 @@ class Sync:
                     self._store,
                     one.spec,
                     one.plan,
-                    self._options.keys,
+                    one.spec.keys or self._options.keys,
                     step=self._step,
                     progress=self._watch.progress,
                 )

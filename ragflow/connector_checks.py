@@ -146,7 +146,7 @@ def _examined(config: Config, spec: SourceSpec, found: Tested) -> Tested:
     broken += wrong
     found = replace(found, fetched=len(raws), unreadable=tuple(reasons))
     for raw in raws[:1]:
-        found = _parsed(config, raw, found)
+        found = _parsed(config, replace(raw, unstructured=spec.unstructured), found)
     if broken:
         more = len(broken) - _SHOWN
         return replace(

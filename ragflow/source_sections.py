@@ -47,7 +47,6 @@ class FilesSource(Common):
     exclude: tuple[Text, ...] = ("**/~$*",)
     max_bytes: Annotated[int, Field(ge=1)] = MAX_BYTES
     readers_by: tuple[ReadersBy, ...] = ()
-    parser: Literal["kreuzberg"] = "kreuzberg"
     storage: Storage = Storage()
     parallel: Annotated[int, Field(ge=1, le=32)] = 4
 

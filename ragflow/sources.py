@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from connectors.errors import ConnectorError, SourceMisconfigured
+from connectors.errors import ConnectorError, ExtraMissing, SourceMisconfigured
 from connectors.globs import ReadersRule, Selection, globs, selection
 from connectors.items import Connector
+from connectors.parsing import second
 from connectors.parsing.keys import parsing_key, retry_key
 from connectors.parsing.pool import ParserPool
 from indexes.build import Chunking
@@ -37,20 +38,33 @@ def spec(config: Config, name: str) -> SourceSpec:
     """Return a source with its connector; nobody outside its readers may read anything of it.
 
     Where the source tells its items' readers itself, those decide.
+
+    Raises:
+        ExtraMissing: its parser is not installed.
     """
     source = config.sources[name]
+    formats = second.chosen(source.parser)
+    if formats and (why := second.absent()):
+        raise ExtraMissing(f"the parser of source {name} cannot be used: {why}", hint=second.INSTALL)
     ceiling = frozenset(source.readers).union(*(rule.readers for rule in getattr(source, "readers_by", ())))
     fetchers: int = getattr(source, "parallel", 1)
     connector = _connector(config, name)
-    return SourceSpec(name, source.type, connector, None if source.own_readers else ceiling, fetchers)
+    who = None if source.own_readers else ceiling
+    keys = _keys(config, formats) if formats else None
+    return SourceSpec(name, source.type, connector, who, fetchers, formats, keys)
+
+
+def _keys(config: Config, formats: Collection[str] = ()) -> ParseKeys:
+    p = config.parse
+    return ParseKeys(parsing_key(p.ocr, p.hidden_text, formats), retry_key(p.ocr, p.hidden_text, formats))
 
 
 def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> SyncOptions:
     """Return how to sync; ``cited`` are (document, revision) pairs that runs keep as evidence."""
-    c, i, reading = config.chunk, config.index, (config.parse.ocr, config.parse.hidden_text)
+    c, i = config.chunk, config.index
     return SyncOptions(
         run=run,
-        keys=ParseKeys(parsing_key(*reading), retry_key(*reading)),
+        keys=_keys(config),
         chunking=Chunking(c.mode, c.tokens, c.overlap),
         brake=Brake(i.brake.share, i.brake.documents),
         keep_generations=i.keep_generations,

@@ -27,6 +27,7 @@ sources:
     # What excludes wins; a question file that were indexed would answer its own questions.
     exclude: ["**/~$*", ragflow.yaml, "questions*.jsonl"]
     # max_bytes: 100000000          # larger files are reported, not read
+    # parser: kreuzberg             # or unstructured, or one of them by format: {html: unstructured}
     # description: ""               # what is in it, in a sentence: read by the router
     # examples: []                  # questions that it answers, as people ask them; five to twenty help
 """

@@ -17,8 +17,10 @@ from connectors.parsing.failures import HINTS, failure, unreadable
 from connectors.parsing.hidden import Hidden
 from connectors.parsing.mail import read_mail
 from connectors.parsing.other import Ocr, read_other, read_plainly
+from connectors.parsing.partitions import read_partitioned
 from connectors.parsing.pdf import read_pdf
 from connectors.parsing.plain import read_separated, read_text
+from connectors.parsing.second import loaded
 from connectors.parsing.sheets import read_sheets
 from connectors.parsing.slides import read_slides
 from connectors.parsing.web import read_html, read_markdown
@@ -44,8 +46,11 @@ def parse(raw: Raw, *, ocr: Ocr = "auto", hidden: Hidden = "drop") -> Parsed:
     ``auto``, pictures of text are read where tesseract's models are installed. ``hidden``: whether text
     that a person would not see is left out or stays and is flagged. Members lie at most
     three deep (a file in a zip in a mail is two). Never raises for what the bytes hold; an item that
-    gives no text is reported in ``unreadable`` with one of the reasons of ``failures``.
+    gives no text is reported in ``unreadable`` with one of the reasons of ``failures``. What the second
+    parser is to read needs ``second.load`` in this process.
     """
+    if raw.unstructured and not loaded():
+        raise RuntimeError("unstructured is not loaded in this process")
     documents, failed = _parse(raw, ocr, hidden, 0)
     return Parsed(documents, failed)
 
@@ -70,7 +75,9 @@ def _parse(raw: Raw, ocr: Ocr, hidden: Hidden, depth: int) -> _Outcome:
             continue
         # The lines of a member are not those of the file that holds it.
         link = opened(raw.link, None)
-        whole = replace(member, link=link, modified=raw.modified, author=raw.author)
+        whole = replace(
+            member, link=link, modified=raw.modified, author=raw.author, unstructured=raw.unstructured
+        )
         inner = _parse(whole, ocr, hidden, depth + 1)
         documents, failed = documents + inner[0], failed + inner[1]
     return documents, failed
@@ -81,11 +88,16 @@ def _read(raw: Raw, ocr: Ocr) -> tuple[Draft | None, tuple[Raw, ...], tuple[Unre
     if not raw.data.strip():
         raise failure("empty", "no bytes")
     kind = sniff.format_of(raw)
+    # A suffix that nobody knows may still be text (a log, a script): whoever reads text reads it.
+    kind = "text" if kind == "unknown" and "text" in raw.unstructured else kind
     if kind == "locked":
         raise failure("locked", "an encrypted office file")
     if kind == "zip":
         members, refused = read_archive(raw.data, raw.item)
         return None, members, refused
+    if kind in raw.unstructured:
+        draft, members = read_partitioned(raw, kind, declared=_declared(raw))
+        return draft, members, ()
     if kind == "mail":
         draft, members = read_mail(raw.data, raw.item)
         return draft, members, ()
@@ -93,8 +105,7 @@ def _read(raw: Raw, ocr: Ocr) -> tuple[Draft | None, tuple[Raw, ...], tuple[Unre
 
 
 def _read_one(raw: Raw, kind: str, ocr: Ocr) -> Draft:
-    found = _CHARSET.search(raw.media_type or "")
-    declared = found[1] if found else ""
+    declared = _declared(raw)
     if kind in _STRUCTURED:
         return _structured(raw, kind)
     lines = raw.link is not None and LINE in raw.link
@@ -109,6 +120,11 @@ def _read_one(raw: Raw, kind: str, ocr: Ocr) -> Draft:
         return read_other(raw.data, kind, ocr=ocr)
     # An unknown suffix may still be text (a log, a script); bytes that are not are refused there.
     return read_text(raw.data, declared=declared, lines=lines)
+
+
+def _declared(raw: Raw) -> str:
+    found = _CHARSET.search(raw.media_type or "")
+    return found[1] if found else ""
 
 
 def _structured(raw: Raw, kind: str) -> Draft:

@@ -43,15 +43,16 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def raw_header(raw: Raw) -> list[str | None]:
+def raw_header(raw: Raw) -> list[object]:
     """Return all of ``raw`` but its bytes, as JSON takes it."""
-    return [raw.item, raw.name, raw.media_type, raw.title, raw.link, raw.modified, raw.author]
+    told = [raw.item, raw.name, raw.media_type, raw.title, raw.link, raw.modified, raw.author]
+    return [*told, sorted(raw.unstructured)]
 
 
 def raw_from(header: object, data: bytes) -> Raw:
     """Undo ``raw_header``."""
-    item, name, media_type, title, link, modified, author = cast(list[Any], header)
-    return Raw(item, data, name, media_type, title, link, modified, author)
+    item, name, media_type, title, link, modified, author, formats = cast(list[Any], header)
+    return Raw(item, data, name, media_type, title, link, modified, author, frozenset(formats))
 
 
 def parsed_header(parsed: Parsed) -> dict[str, object]:

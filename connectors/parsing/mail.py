@@ -3,7 +3,7 @@
 import email
 import email.policy
 import email.utils
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from email.message import EmailMessage, MIMEPart
 
@@ -17,38 +17,47 @@ _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _SUFFIX = {"text/plain": "txt", "text/html": "html", "message/rfc822": "eml", "application/pdf": "pdf"}
 
 
-def read_mail(data: bytes, item: str) -> tuple[Draft, tuple[Raw, ...]]:
-    """Read one message: its shown headers, its body (plain text, else html), then its attachments."""
+Body = Callable[[str, str, Draft], None]
+"""(text, its media type, draft): writes the body of a message."""
+
+
+def write_body(text: str, media_type: str, draft: Draft) -> None:
+    """Write a body as it stands, or what a reader of its page sees."""
+    if media_type == "text/html":
+        draft.title = draft.title or "-"
+        walk(text, draft)
+        draft.end_sections()
+    else:
+        draft.write(text)
+
+
+def read_mail(
+    data: bytes, item: str, *, write: Body = write_body, parser: str = "email/1"
+) -> tuple[Draft, tuple[Raw, ...]]:
+    """Read one message: its shown headers, its body (plain text, else html), then its attachments.
+
+    ``write`` writes the body, ``parser`` names what that is.
+    """
     if b"\x00" in data[:200]:
         # Saved as UTF-16 by a mail program: the headers are ASCII all the same.
         data = decode(data).encode(errors="ignore")
     message = email.message_from_bytes(data, policy=email.policy.default)
     if not message.keys():
         raise failure("damaged" if data.strip() else "empty", "no mail headers")
-    draft = Draft("email/1")
+    draft = Draft(parser)
     for name in _SHOWN:
         if shown := _header(message, name):
             draft.line(f"{name}: {shown}")
     draft.gap()
     body = message.get_body(("plain", "html"))
-    if body is not None:
-        _write_body(body, draft)
+    if body is not None and _payload(body):
+        text = decode(_payload(body), declared=body.get_content_charset() or "")
+        write(text, body.get_content_type(), draft)
+        draft.gap()
     draft.title = _header(message, "Subject")
     draft.modified = _date(message)
     draft.mark("message", draft.title or "(no subject)", 0)
     return draft, tuple(_attachments(message, item))
-
-
-def _write_body(part: MIMEPart, draft: Draft) -> None:
-    text = decode(_payload(part), declared=part.get_content_charset() or "") if _payload(part) else ""
-    if part.get_content_type() == "text/html":
-        title = draft.title or "-"
-        draft.title = title
-        walk(text, draft)
-        draft.end_sections()
-    else:
-        draft.write(text)
-    draft.gap()
 
 
 def _attachments(message: EmailMessage, item: str) -> Iterator[Raw]:

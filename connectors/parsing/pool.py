@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 from connectors.documents import Parsed
 from connectors.errors import ConnectorError
@@ -20,14 +20,18 @@ from connectors.parsing.failures import unreadable
 from connectors.parsing.frames import parsed_from, raw_header, read_frame, write_frame
 from connectors.parsing.hidden import Hidden
 from connectors.parsing.other import Ocr
+from connectors.parsing.second import SILENCE
 from connectors.parsing.sniff import suffix
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 # -P keeps the working folder, where anyone may have put a module, off the path.
-_CODE = (
+_MAIN = (
     "import sys; sys.path.append(sys.argv[1]); from connectors.parsing.worker import main;"
-    " main(int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))"
+    " main(int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])"
 )
+_CODE = f"{_MAIN})"
+# Only the worker's own environment is changed, before anything of the second parser is imported.
+_SECOND = f"import os; os.environ.update({SILENCE!r}); {_MAIN}, second=True)"
 _BATCH_ITEMS = 32
 _SMALL_BYTES = 16_384
 _CHEAP = frozenset({"txt", "md", "markdown"})
@@ -85,7 +89,7 @@ class ParserPool:
         batches = _Batches(raws)
         try:
             while True:
-                batches.fill(self._idle(), self._timeout)
+                batches.fill(self._idle, self._timeout)
                 busy = [worker for worker in self._slots if worker is not None and worker.tasks]
                 if not busy:
                     return
@@ -96,17 +100,18 @@ class ParserPool:
                     worker.kill()
                     self._slots[place] = None
 
-    def _idle(self) -> Iterator["_Worker"]:
-        """Give each worker that has nothing to do, started when it is asked for."""
-        for place in range(len(self._slots)):
-            worker = self._slots[place]
-            if worker is not None and not worker.tasks and not worker.fit():
+    def _idle(self, *, second: bool) -> "_Worker | None":
+        """Return a worker that has nothing to do, started if need be; ``second``: with the second parser."""
+        for place, worker in enumerate(self._slots):
+            if worker is not None and worker.tasks:
+                continue
+            if worker is not None and worker.second == second and worker.fit():
+                return worker
+            if worker is not None:
                 worker.kill()
-                worker = None
-            if worker is None:
-                worker = self._slots[place] = _Worker(*self._arguments)
-            if not worker.tasks:
-                yield worker
+            started = self._slots[place] = _Worker(*self._arguments, second=second)
+            return started
+        return None
 
     def _collect(self, busy: list["_Worker"], batches: "_Batches") -> Iterator[tuple[str, Parsed]]:
         """Wait a moment for answers; then end the workers that broke, or broke a limit."""
@@ -140,11 +145,10 @@ class _Batches:
         self._raws = iter(raws)
         self._waiting: deque[Raw] = deque()
 
-    def fill(self, workers: Iterable["_Worker"], timeout: float) -> None:
-        """Give every one of ``workers`` a batch, as long as there are items; asks for no worker in vain."""
-        supply = iter(workers)
+    def fill(self, idle: "_Idle", timeout: float) -> None:
+        """Give every idle worker a batch, as long as there are items; asks for no worker in vain."""
         while batch := self._next():
-            worker = next(supply, None)
+            worker = idle(second=bool(batch[0].unstructured))
             if worker is None:
                 self._waiting.extendleft(reversed(batch))
                 return
@@ -160,7 +164,7 @@ class _Batches:
             raw = self._waiting.popleft() if self._waiting else next(self._raws, None)
             if raw is None:
                 break
-            if batch and not _is_cheap(raw):
+            if batch and (not _is_cheap(raw) or bool(raw.unstructured) != bool(batch[0].unstructured)):
                 self._waiting.appendleft(raw)
                 break
             batch.append(raw)
@@ -173,18 +177,29 @@ def _is_cheap(raw: Raw) -> bool:
     return len(raw.data) <= _SMALL_BYTES and suffix(raw.name) in _CHEAP
 
 
+class _Idle(Protocol):
+    """Gives a worker that has nothing to do; None where all are busy."""
+
+    def __call__(self, *, second: bool) -> "_Worker | None": ...
+
+
 class _Worker:
     """One process, the batch it works on, and the moment at which its present item is overdue."""
 
-    def __init__(self, ocr: Ocr, hidden: Hidden, memory_bytes: int) -> None:
+    def __init__(self, ocr: Ocr, hidden: Hidden, memory_bytes: int, *, second: bool) -> None:
         self.tasks: deque[Raw] = deque()
+        self.second = second
         self._memory = memory_bytes
+        self._loaded = 0
         self._deadline = 0.0
         self._ready = False
         self._peak = 0
         # Its own session: an interrupt at the terminal is the parent's to decide on.
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid()), ocr, hidden, str(memory_bytes * 2)],
+            [
+                *(sys.executable, "-P", "-c", _SECOND if second else _CODE),
+                *(_ROOT, str(os.getpid()), ocr, hidden, str(memory_bytes * 2)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -197,7 +212,7 @@ class _Worker:
 
     def fit(self) -> bool:
         """Say whether the process can take another batch: it runs, and the last one left its memory free."""
-        return self._process.poll() is None and self._resident() <= self._memory // 2
+        return self._process.poll() is None and self._resident() <= self._half()
 
     def send(self, batch: list[Raw], timeout: float) -> None:
         """Send a batch; a process that is gone shows when the answer is awaited."""
@@ -221,11 +236,12 @@ class _Worker:
         self._deadline = time.monotonic() + timeout
         if self._ready:
             # An allocation that fails ends the process at once: then its size tells what happened.
-            ended = "out_of_memory" if self._peak > self._memory // 2 else "crashed"
+            ended = "out_of_memory" if self._peak > self._half() else "crashed"
             return parsed_from(frame[0]) if frame is not None else ended
         if frame is None:
             raise ConnectorError("the parser process does not start", hint="ragflow doctor")
         self._ready = True
+        self._loaded = self._resident() if self.second else 0
         return ""
 
     def excess(self) -> str:
@@ -242,6 +258,10 @@ class _Worker:
         with contextlib.suppress(BrokenPipeError):
             self._input.close()
         self._process.wait()
+
+    def _half(self) -> int:
+        """Return half of the memory, not counting the language model that is there from the start."""
+        return (self._memory + self._loaded) // 2
 
     def _resident(self) -> int:
         try:

@@ -79,6 +79,8 @@ _MEDIA = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
 } | {media: suffix for suffix, media in OTHERS.items()}
+FORMATS = frozenset(_SUFFIXES.values()) - {"zip"} | frozenset(OTHERS)
+"""Every format that a file can be read as, by its word."""
 _MAGIC = (
     (b"{\\rtf", "rtf"),
     (b"\x89PNG\r\n\x1a\n", "png"),

@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 
 from connectors.parsing.draft import Draft
+from connectors.parsing.front_matter import TAGS, front_matter
 from connectors.parsing.hidden import hide, unmarked, wholly
 from connectors.parsing.markdown_lines import ATTRIBUTE, lines_of, numbered
 from connectors.parsing.plain import decode
@@ -23,12 +24,6 @@ _BLOCKS = frozenset(
 _IN_HEAD = frozenset("title meta link base script style noscript template".split())
 _LEVELS = {f"h{level}": level for level in range(1, 7)}
 _WIDEST = 50
-_FRONT_MATTER = re.compile(
-    r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE
-)
-_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
-# Site generators' tags, as their pages use them: comments with their bodies, then every tag.
-_TAGS = re.compile(r"\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}|\{%[^\n]*?%\}", re.DOTALL)
 _HEADING_ID = re.compile(r"^(#{1,6}[ \t].*?)[ \t]*\{#[\w.:-]+\}[ \t]*$", re.MULTILINE)
 
 
@@ -48,15 +43,14 @@ def read_markdown(data: bytes, *, declared: str = "", lines: bool = False) -> Dr
 
     draft = Draft(named("markdown-it-py") + " markdown/2")
     text = file = decode(data, declared=declared)
-    if front := _FRONT_MATTER.match(text):
-        if title := _TITLE.search(front[1]):
-            draft.title = title[1].strip("\"'")
+    if front := front_matter(text):
+        draft.title = front[0]
         # Only a generator's page has front matter; elsewhere such a tag may be what the text is about.
-        text = _TAGS.sub("", text[front.end() :])
+        text = TAGS.sub("", text[front[1] :])
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     text = _HEADING_ID.sub(r"\1", text)
     if lines:
-        where = lines_of(file, front.end(), _TAGS) if front else lines_of(file, 0, None)
+        where = lines_of(file, front[1], TAGS) if front else lines_of(file, 0, None)
         walk(numbered(reader, text, where), draft, lines=True)
     else:
         walk(reader.render(text), draft)

@@ -126,7 +126,7 @@ class _Body:
 def _cells(row: Any, ink: "Ink") -> list[str]:
     """Return the cells of a row; one that spans columns is followed by empty ones, to keep the columns."""
     cells: list[str] = []
-    hidden = _on(row.find(f"{_W}trPr/{_W}hidden"))
+    hidden = row_hidden(row)
     for cell in _within(row, _W + "tc"):
         span = cell.find(f"{_W}tcPr/{_W}gridSpan")
         columns = (span.get(_W + "val") or "1") if span is not None else "1"
@@ -135,6 +135,11 @@ def _cells(row: Any, ink: "Ink") -> list[str]:
             *[""] * (int(columns) - 1 if columns.isdecimal() and len(columns) < 3 else 0),
         ]
     return cells
+
+
+def row_hidden(row: Any) -> bool:
+    """Tell whether a row of a table is hidden as a whole."""
+    return _on(row.find(f"{_W}trPr/{_W}hidden"))
 
 
 def _within(parent: Any, tag: str) -> Iterator[Any]:

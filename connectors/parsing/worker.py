@@ -11,12 +11,16 @@ from connectors.parsing.dispatch import parse
 from connectors.parsing.frames import parsed_header, raw_from, read_frame, write_frame
 from connectors.parsing.hidden import Hidden
 from connectors.parsing.other import Ocr
+from connectors.parsing.second import load
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, ocr: str, hidden: str, memory_bytes: int) -> None:
-    """Serve until the input ends. ``parent`` is the process id without which this one must not live."""
+def main(parent: int, ocr: str, hidden: str, memory_bytes: int, *, second: bool = False) -> None:
+    """Serve until the input ends. ``parent`` is the process id without which this one must not live.
+
+    ``second``: the second parser is loaded, before the first item; its environment is prepared.
+    """
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Data, not address space: the libraries map far more than they ever touch.
@@ -26,6 +30,10 @@ def main(parent: int, ocr: str, hidden: str, memory_bytes: int) -> None:
     # Whatever a library prints must not land between the frames.
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, sys.stdout.fileno())
+    if second:
+        # spaCy takes torch along wherever that is installed: seconds and 100 MB for what nothing here uses.
+        sys.modules["torch"] = None  # type: ignore[assignment]
+        load()
     # The parent starts the clock of the first item when this says that the libraries are loaded.
     write_frame(answers, "ready")
     answers.flush()

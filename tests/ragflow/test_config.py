@@ -224,12 +224,30 @@ MISTAKES = [
         'ragflow.yaml:4: unknown key "teams" in identity (known: principals, impersonate, auditors, groups)',
     ),
     (
-        "sources:\n  hr: {type: files, path: ., parser: unstructured}\n",
-        'ragflow.yaml:2: sources.hr.parser must be kreuzberg, not the text "unstructured"',
+        "sources:\n  hr: {type: files, path: ., parser: tika}\n",
+        'ragflow.yaml:2: sources.hr.parser: "tika" is no parser: write kreuzberg or unstructured',
+    ),
+    (
+        "sources:\n  hr: {type: web, start: [https://a.example/], parser: {html: 1}}\n",
+        'ragflow.yaml:2: sources.hr.parser: "1" is no parser: write kreuzberg or unstructured',
+    ),
+    (
+        "sources:\n  hr: {type: files, path: ., parser: [html]}\n",
+        "ragflow.yaml:2: sources.hr.parser: write kreuzberg or unstructured, or a section with one for each"
+        " format, like {html: unstructured}",
+    ),
+    (
+        "sources:\n  hr: {type: files, path: ., parser: {txt: unstructured}}\n",
+        'ragflow.yaml:2: sources.hr.parser: "txt" is no format: write text',
+    ),
+    (
+        "sources:\n  hr:\n    type: files\n    path: .\n    parser:\n      pdf: unstructured\n",
+        "ragflow.yaml:5: sources.hr.parser: unstructured does not read pdf here, only csv, docx, html, mail,"
+        " markdown, msg, pptx, text, tsv, xls, xlsx, xml: leave it to kreuzberg",
     ),
     (
         "sources:\n  hr: {type: files, path: ., login: x}\n",
-        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, type, path, include, exclude, max_bytes, readers_by, parser, storage, parallel)',
+        'ragflow.yaml:2: unknown key "login" in sources.hr (known: readers, description, examples, parser, type, path, include, exclude, max_bytes, readers_by, storage, parallel)',
     ),
     (
         "sources:\n  hr:\n    type: files\n    path: .\n    readers_by: [{glob: a, readers: [hr]}]\n",
@@ -249,7 +267,7 @@ MISTAKES = [
     ),
     (
         "sources:\n  s: {type: beir, path: ., include: []}\n",
-        'ragflow.yaml:2: unknown key "include" in sources.s (known: readers, description, examples, type, path)',
+        'ragflow.yaml:2: unknown key "include" in sources.s (known: readers, description, examples, parser, type, path)',
     ),
     (
         f"{GOOD}foo: 1\nsearch: {{k: -1}}\n",
@@ -327,7 +345,7 @@ MISTAKES = [
     ),
     (
         f"{SQL}, url_env: CRM, wizard: 1}}\n",
-        'ragflow.yaml:2: unknown key "wizard" in sources.crm (known: readers, description, examples, type, url, url_env, query, key, text, title, updated, readers_column, readers_separator, readers_template, link, author, modified, format, parallel, timeout, max_bytes)',
+        'ragflow.yaml:2: unknown key "wizard" in sources.crm (known: readers, description, examples, parser, type, url, url_env, query, key, text, title, updated, readers_column, readers_separator, readers_template, link, author, modified, format, parallel, timeout, max_bytes)',
     ),
     (
         "sources:\n  hr: {type: 5}\n",
