@@ -3,7 +3,7 @@
     python benchmarks/qdrant_agreement.py --data ../shared/data --json
 
 The corpus is indexed as `ragflow init --beir` and `ragflow index` do, and pushed into qdrant-client's local
-mode (brute force, one process: what it shows is agreement, nothing of a server's speed or its graph's recall).
+mode (brute force, one process: it shows agreement, and nothing of a server's speed or its graph's recall).
 With --url the same is done on a real server; its key is in QDRANT_API_KEY. Two askers: one who may read
 everything, and one who may read a random half of the documents.
 """

@@ -59,9 +59,10 @@ def ranking(config: Config) -> Ranking:
 
 
 def remote(config: Config) -> "Remote":
-    """Return the configured Qdrant server; nothing is sent before it is called."""
-    from indexes.qdrant.server import Remote, Server
+    """Return the configured Qdrant server; nothing is sent before it is called. Raises ``ExtraMissing``."""
+    from indexes.qdrant.server import Remote, Server, require
 
+    require()
     index, keys = config.index, config.index.qdrant
     assert index.url is not None, "only a workspace with index.url has one"
     return Remote(

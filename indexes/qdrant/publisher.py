@@ -100,7 +100,7 @@ class QdrantPublisher:
 
     def _batch(self, generation: Generation) -> int:
         """Return how many points are sent at once: as configured, and not more than a request may hold."""
-        dimensions = next(iter(generation.segments.values())).vectors.shape[1]
+        dimensions: int = next(iter(generation.segments.values())).vectors.shape[1]
         return max(1, min(self._remote.server.batch, _BODY_BYTES // (_NUMBER_BYTES * dimensions)))
 
     def _send(

@@ -1,5 +1,6 @@
 """A Qdrant server as this program calls it: bounded, tried again, and its errors mapped to ours."""
 
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable
@@ -52,6 +53,15 @@ class Server:
     retries: int = 4
 
 
+def require() -> None:
+    """Raise ``ExtraMissing`` where qdrant-client is not installed; nothing is imported."""
+    if importlib.util.find_spec("qdrant_client") is None:
+        raise ExtraMissing(
+            "index.url needs the package qdrant-client, which is not installed",
+            hint='pip install "ragflow[qdrant]"',
+        )
+
+
 class _Again(Exception):
     """A request that may succeed when it is sent again; ``said`` is what became of this one."""
 
@@ -89,7 +99,6 @@ class Remote:
             ServerUnavailable: no answer, or an error of the server's, every time; or no sound answer.
             ServerRefused: the key is refused.
             Absent: 404. Exists: 409.
-            ExtraMissing: qdrant-client is not installed.
         """
         client = self._client
         trying = Retrying(
@@ -124,13 +133,8 @@ class Remote:
         return self._make()
 
     def _over_http(self) -> "QdrantClient":
-        try:
-            from qdrant_client import QdrantClient
-        except ImportError as error:
-            raise ExtraMissing(
-                "index.url needs the package qdrant-client, which is not installed",
-                hint='pip install "ragflow[qdrant]"',
-            ) from error
+        from qdrant_client import QdrantClient
+
         with warnings.catch_warnings():
             # That a key travels over plain http is for `doctor` to say, once.
             warnings.simplefilter("ignore")
