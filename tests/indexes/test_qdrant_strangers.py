@@ -150,3 +150,27 @@ def test_another_workspaces_collections_survive(new_world, qdrant_server):
     assert ours.live not in collections.generations()
     theirs.publisher.keep(())
     assert ours.points() == held
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"segment": "s-unknown", "row": 0, "version": 1},
+        {"row": 0},
+        {"row": 2**70, "version": 2**70},
+        {"row": -1, "version": -1},
+        {"segment": ["x"], "row": "0", "version": None},
+    ],
+    ids=str,
+)
+def test_points_that_a_stranger_changed_are_no_hits_and_no_crash(site, payload):
+    site.push()
+    found, points = site.found(), site.points()
+    changed, one = next(
+        (number, one) for number, one in sorted(points.items()) if "everyone" in one["payload"]["readers"]
+    )
+    body = {"points": [{"id": changed, "vector": one["vector"], "payload": {**one["payload"], **payload}}]}
+    site.server.ask("PUT", f"/collections/{ALIAS}-{site.live}/points", body)
+    for before, after in zip(found, site.found(), strict=True):
+        assert {hit.chunk for hit in after.hits} < {hit.chunk for hit in before.hits}
+        assert len(after.hits) == len(before.hits) - 1

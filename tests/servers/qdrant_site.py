@@ -12,7 +12,8 @@ RETRIES = 2
 BATCH = 4
 ALIAS = "docs"
 ASKED = [
-    Query(text, frozenset({"everyone", "group:hr"})) for text in ("annual leave", "pump valve", "salary band")
+    Query(text, frozenset({"everyone", "group:hr"}), k=50)
+    for text in ("annual leave", "pump valve", "salary band")
 ]
 DOCUMENTS = [
     Planted(
