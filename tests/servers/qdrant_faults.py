@@ -16,6 +16,8 @@ from typing import Any
 ANY = "**"
 CREATE = "PUT /collections/*"
 DROP = "DELETE /collections/*"
+INDEX = "PUT /collections/*/index"
+FINISH = "PATCH /collections/*"
 UPSERT = "PUT /collections/*/points"
 QUERY = "POST /collections/*/points/query**"
 COUNT = "POST /collections/*/points/count"

@@ -1,8 +1,8 @@
 """Where tests of the Qdrant index run: in the library's local mode, on the scripted server, on a real one.
 
-The real one is the server that ``QDRANT_URL`` names (``QDRANT_API_KEY``: its key). It must be on this machine,
-since tests reach no other; ``examples/scale/compose.yaml`` starts one. Where the variable is not set there is
-no such place, and nothing is skipped.
+The real one is the server that ``QDRANT_URL`` names (``QDRANT_API_KEY``: its key). It must be on this
+machine, since tests reach no other; ``examples/scale/compose.yaml`` starts one. Where the variable is not
+set there is no such place, and nothing is skipped.
 """
 
 import os

@@ -90,8 +90,9 @@ class QdrantServer:
         dying.cut()  # last: who hears of it finds the port closed
 
     def revive(self) -> None:
-        """Answer again, with what was held."""
-        self._listener.begin()
+        """Answer again, with what was held; one that lives goes on."""
+        if not self._listener.begun:
+            self._listener.begin()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Do as a request would, with no key, past the script, and not recorded; return its result.
@@ -168,6 +169,10 @@ class _Listener(ThreadingHTTPServer):
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self.server_bind()
+
+    @property
+    def begun(self) -> bool:
+        return self._thread is not None
 
     def begin(self) -> None:
         self.server_activate()
