@@ -63,10 +63,10 @@ class Promotion:
         live = self.live()
         if not self._options.full and live is not None:
             if live.state == goal.state:
-                self._publish(live, switch=True)  # a server named since, or that lost it
+                self._mend(live)
                 return Built()
             if goal.state == self._rolled_back():
-                self._publish(live, switch=True)
+                self._mend(live)
                 return Built(reason="rolled_back")
         manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
         if self._publish(manifest):
@@ -108,6 +108,11 @@ class Promotion:
         if switch:
             publisher.switch(manifest)
         return True
+
+    def _mend(self, live: Manifest) -> None:
+        """Bring the live generation to a server that was named since, or lost it; tidy up there."""
+        if self._publish(live, switch=True) and self._options.publisher is not None:
+            self._options.publisher.keep(self._generations.kept())
 
     def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> Manifest:
         builder = Builder(

@@ -9,7 +9,7 @@ from ragflow.section import Section, Share, Text
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
-MOST_AT_ONCE = 4_096
+MOST_AT_ONCE = 1_024
 
 
 def _alias(value: str) -> str:
@@ -49,7 +49,7 @@ class Qdrant(Section):
     hnsw: Hnsw = Hnsw()
     on_disk: bool = False
     batch: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 256
-    timeout: Annotated[float, Field(gt=0, le=600)] = 30
+    timeout: Annotated[float, Field(gt=0, le=600)] = 10
     retries: Annotated[int, Field(ge=0, le=10)] = 4
 
 

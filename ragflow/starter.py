@@ -73,7 +73,7 @@ identity:
 #   brake: {{share: 0.2, documents: 10}}   # a sync that would delete more than both stops and asks
 #   url: null                       # or a Qdrant server, http://HOST:6333: docs/scale.md
 #   qdrant: {{alias: ragflow, api_key_env: QDRANT_API_KEY, shards: null, replicas: null, quantization: null,
-#     hnsw: {{m: 16, ef_construct: 100, ef: null}}, on_disk: false, batch: 256, timeout: 30, retries: 4}}
+#     hnsw: {{m: 16, ef_construct: 100, ef: null}}, on_disk: false, batch: 256, timeout: 10, retries: 4}}
 # answer:
 #   min_confidence: 0.5             # below it the answer is "not found"
 #   max_claims: 6                   # sentences

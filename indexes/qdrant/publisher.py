@@ -13,12 +13,13 @@ from indexes.query import Ranking
 from indexes.segments import open_segment
 from indexes.store import Store
 
-MOST_AT_ONCE = 4_096
+MOST_AT_ONCE = 1_024
 """The largest batch that can be configured: so many of the last points written are written again."""
 
 _WORKSPACE = "workspace"
 _BODY_BYTES = 16_000_000  # a server takes twice as much unless told otherwise
 _NUMBER_BYTES = 25  # a float32 in JSON, at the most
+_REST_BYTES = 4_000  # terms and payload of a point
 
 
 def workspace_id(store: Store) -> str | None:
@@ -46,7 +47,10 @@ class QdrantPublisher:
         the other was confirmed, and writing one twice is writing it once.
         """
         collections = self._collections()
-        if not manifest.chunks or collections.complete(manifest):
+        if not manifest.chunks:
+            return 0
+        # What it said once may have been lost since: points are counted, not only remembered.
+        if collections.complete(manifest) and collections.count(manifest.id) == manifest.chunks:
             return 0
         self._remote.check_version()
         generation = self._open(manifest)
@@ -101,7 +105,8 @@ class QdrantPublisher:
     def _batch(self, generation: Generation) -> int:
         """Return how many points are sent at once: as configured, and not more than a request may hold."""
         dimensions: int = next(iter(generation.segments.values())).vectors.shape[1]
-        return max(1, min(self._remote.server.batch, _BODY_BYTES // (_NUMBER_BYTES * dimensions)))
+        most = _BODY_BYTES // (_NUMBER_BYTES * dimensions + _REST_BYTES)
+        return max(1, min(self._remote.server.batch, most))
 
     def _send(
         self, manifest: Manifest, generation: Generation, done: int, progress: Callable[[int, int], None]

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from indexes.errors import ExtraMissing, ServerRefused, ServerUnavailable
 
@@ -21,6 +28,7 @@ OLDEST = (1, 19)
 Quantization = Literal["int8", "binary"]
 
 _LONGEST_WAIT = 8.0
+_LONGEST_PAUSE = 30.0  # seconds; a server that asks for more is not waited for longer
 _SHOWN = 200
 _ADDRESS = "look whether index.url is right; a Qdrant server's port is 6333 unless configured otherwise"
 
@@ -49,7 +57,7 @@ class Server:
     ef: int | None = None
     on_disk: bool = False
     batch: int = 256
-    timeout: float = 30.0
+    timeout: float = 10.0
     retries: int = 4
 
 
@@ -63,11 +71,12 @@ def require() -> None:
 
 
 class _Again(Exception):
-    """A request that may succeed when it is sent again; ``said`` is what became of this one."""
+    """A request that may succeed when it is sent again, after so many seconds; ``said``: what became of it."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, said: str, *, after: float = 0.0) -> None:
         super().__init__(said)
         self.said = said
+        self.after = after
 
 
 class Absent(ServerUnavailable):
@@ -101,10 +110,11 @@ class Remote:
             Absent: 404. Exists: 409.
         """
         client = self._client
+        backing_off = wait_exponential(self._wait, _LONGEST_WAIT) + wait_random(0, self._wait)
         trying = Retrying(
             retry=retry_if_exception_type(_Again),
             stop=stop_after_attempt(self.server.retries + 1),
-            wait=wait_exponential(self._wait, _LONGEST_WAIT) + wait_random(0, self._wait),
+            wait=lambda state: max(backing_off(state), _asked_for(state)),
             reraise=True,
         )
         try:
@@ -112,7 +122,7 @@ class Remote:
         except _Again as error:
             raise ServerUnavailable(
                 f"the Qdrant server at {self.server.url} {error.said}",
-                hint="look whether it runs and index.url is right; nothing was changed here",
+                hint="look whether it runs and index.url is right, then run the same command again",
             ) from error.__cause__
         return given
 
@@ -144,6 +154,7 @@ class Remote:
                 timeout=math.ceil(self.server.timeout),
                 prefer_grpc=False,
                 check_compatibility=False,
+                trust_env=False,  # a proxy that the environment names would see vectors and key
             )
 
     def _once(self, client: "QdrantClient", request: "Callable[[QdrantClient], _Given]") -> _Given:
@@ -154,7 +165,8 @@ class Remote:
         try:
             return request(client)
         except ResourceExhaustedResponse as error:
-            raise _Again("has too much to do") from error
+            after = min(float(error.retry_after_s), _LONGEST_PAUSE)
+            raise _Again("has too much to do", after=after) from error
         except UnexpectedResponse as error:
             raise self._answered(error.status_code or 0, _words(error.content)) from error
         except ResponseHandlingException as error:
@@ -189,6 +201,12 @@ class Remote:
             f"what answers at {self.server.url} is no Qdrant server, or one of another version",
             hint=_ADDRESS,
         )
+
+
+def _asked_for(state: RetryCallState) -> float:
+    """Return the seconds that the server asked to be left alone."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.after if isinstance(error, _Again) else 0.0
 
 
 def _words(content: bytes) -> str:

@@ -232,7 +232,6 @@ def test_a_question_is_asked_again_and_what_fails_for_good_is_no_answer(new_worl
     assert site.found() == found
 
 
-@pytest.mark.xfail(reason="a collection that says it is complete is believed: push does not count its points")
 def test_points_that_a_server_lost_are_missed(site, undisturbed):
     site.push()
     some = sorted(undisturbed)[:5]
@@ -253,7 +252,6 @@ def test_what_cannot_be_tidied_up_does_not_undo_a_promotion(new_world, qdrant_se
     assert site.server.collections() == kept
 
 
-@pytest.mark.xfail(reason="the hint says that nothing was changed, after the promotion")
 def test_what_cannot_be_tidied_up_is_told_as_such(new_world, qdrant_server):
     site = _untidy(new_world, qdrant_server)
     with pytest.raises(ServerUnavailable) as caught:
@@ -270,9 +268,6 @@ def _untidy(new_world, server):
     return site
 
 
-@pytest.mark.xfail(
-    reason="4,096 points are 41 MB of JSON, and a server takes 32 MB unless configured otherwise"
-)
 def test_the_largest_batch_that_can_be_configured_is_one_that_a_server_takes():
     # A point of 384 dimensions and some 40 terms: 10,127 bytes of JSON, over 11,921 chunks of two handbooks.
     assert MOST_AT_ONCE * 10_127 < LARGEST

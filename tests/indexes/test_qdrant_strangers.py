@@ -123,7 +123,6 @@ def test_a_server_that_is_too_old_is_given_nothing(new_world):
         assert server.collections() == []
 
 
-@pytest.mark.xfail(reason="the client of Remote heeds HTTP_PROXY: vectors and the key go through it")
 def test_no_proxy_of_the_environment_stands_between(site, undisturbed, monkeypatch):
     with QdrantServer() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

@@ -106,7 +106,7 @@ index:
     hnsw: {m: 16, ef_construct: 100, ef: null}
     on_disk: false
     batch: 256
-    timeout: 30
+    timeout: 10
     retries: 4
 answer: {tier: null, min_confidence: 0.5, max_claims: 6, timeout: 120}
 runs: {keep_days: 365, redact: [secret]}
