@@ -71,7 +71,7 @@ def require() -> None:
 
 
 class _Again(Exception):
-    """A request that may succeed when it is sent again, after so many seconds; ``said``: what became of it."""
+    """A request that may succeed when sent again, ``after`` so many seconds; ``said``: what became of it."""
 
     def __init__(self, said: str, *, after: float = 0.0) -> None:
         super().__init__(said)
