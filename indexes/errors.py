@@ -8,7 +8,8 @@ StorageError
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
 |-- ModelMissing        the embedding model is not there, incomplete or damaged
-`-- ModelMismatch       the live generation was built by another model
+|-- ModelMismatch       the live generation was built by another model
+`-- VectorsUnsound      the embedding model gave no unit vectors, or some of another width
 """
 
 
@@ -50,3 +51,7 @@ class ModelMissing(StorageError):
 
 class ModelMismatch(StorageError):
     """The live generation was built by another model than the one configured."""
+
+
+class VectorsUnsound(StorageError):
+    """The embedding model gave what is no unit vector, or one of another width than it says."""

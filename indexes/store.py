@@ -151,6 +151,12 @@ class Store:
             if value is not None:
                 connection.execute(schema.meta.insert().values(key=key, value=value))
 
+    def recall(self, key: str) -> str | None:
+        """Give such a word; None where none is kept."""
+        query = sa.select(schema.meta.c.value).where(schema.meta.c.key == key)
+        found: str | None = self.look().scalar(query)
+        return found
+
     # -- reading ---------------------------------------------------------------------------------
 
     def epoch(self) -> int:

@@ -31,6 +31,7 @@ from ragflow.runs import RunStore
 from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
+    from indexes.reembedding import Reembedding
     from indexes.report import Progress, SyncPlan, Watch
     from ragflow.doctor import Check
     from ragflow.evaluation import Evaluation
@@ -56,6 +57,7 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._settings = upkeep.settings_of(config)
         self.workspace = config.workspace
         self._store_path = self.workspace / "store.sqlite"
         self._generations = Generations(self.workspace)
@@ -108,25 +110,27 @@ class App:
         full: bool = False,
         allow_deletes: bool = False,
         gate: bool = False,
+        hold: bool = False,
         wait: float = 0.0,
         progress: "Callable[[Progress], None]" = lambda _: None,
         planned: "Callable[[SyncPlan], None]" = lambda _: None,
+        foreseen: "Callable[[Reembedding], None]" = lambda _: None,
     ) -> "IndexReport":
         """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
 
-        ``planned`` is told what is to be done before any of it is.
+        ``planned`` is told what is to be done before any of it is, ``foreseen`` what is to be embedded anew.
 
         Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
-        raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation becomes live
-        only when the rules of ``gates`` agree; else it is held, and the ``exit_code`` is 8 or 9.
+        raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation is live only
+        when the rules of ``gates`` agree, else held, exit code 8 or 9; with ``hold`` it is held in any case.
         """
         # What only indexing needs is imported there: a cold `ask` is over before it would be loaded.
         from indexes.report import Watch
-        from ragflow import indexing
+        from ragflow.indexing import Wanted
 
         judge = upkeep.gating(self.config, self.asker(), self._embedder, progress) if gate else None
-        wanted = indexing.Wanted(self.config.choose(sources), dry_run, full, allow_deletes, judge)
-        return self._indexed(wanted, wait, Watch(progress, planned))
+        wanted = Wanted(self.config.choose(sources), dry_run, full, allow_deletes, judge, hold=hold)
+        return self._indexed(wanted, wait, Watch(progress, planned, foreseen))
 
     def _indexed(self, wanted: "Wanted", wait: float, watch: "Watch") -> "IndexReport":
         from ragflow import indexing
@@ -301,13 +305,13 @@ class App:
     def promote(self, generation: str) -> dict[str, Any]:
         """Make a kept generation live. Access stays as it is now; what was deleted stays deleted."""
         with self._writing() as store:
-            return upkeep.promote(self._generations, store, generation)
+            return upkeep.promote(self._generations, store, generation, self._settings)
 
     @map_errors()
     def rollback(self) -> dict[str, Any]:
         """Make the generation before the live one live again."""
         with self._writing() as store:
-            return upkeep.rollback(self._generations, store)
+            return upkeep.rollback(self._generations, store, self._settings)
 
     @map_errors()
     def compared(self, a: str | None, b: str | None, asker: Asker) -> dict[str, Any]:
@@ -366,8 +370,7 @@ class App:
         return self._opened_index
 
     def _open_index(self, embedder: Callable[[], Embedder], generation: str | None = None) -> EmbeddedIndex:
-        ranking = parts.ranking(self.config)
-        return EmbeddedIndex(self.workspace, self._store(), embedder, ranking, generation=generation)
+        return parts.index(self.config, self._store(), embedder, generation)
 
     def _library(self) -> Library:
         return Library(self._store(), self._index)

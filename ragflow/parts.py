@@ -1,6 +1,6 @@
 """The parts that the configuration asks for. What ``ask`` and an evaluation use is made here, once."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 from connectors.documents import Anchor
@@ -8,6 +8,7 @@ from indexes import weights
 from indexes.embedding import Embedder
 from indexes.index import EmbeddedIndex
 from indexes.query import Hit, Ranking
+from indexes.store import Store
 from ragflow import prompts
 from ragflow.asking import Parts, Rules
 from ragflow.casting import ConfiguredCasting
@@ -20,6 +21,7 @@ from ragflow.redact import Kind
 from ragflow.routing.router import ConfiguredRouter
 from ragflow.routing.scores import Described, SourceScorer
 from ragflow.routing.ties import TieBreaker
+from ragflow.upkeep import settings_of
 
 LEDGER = "models.sqlite"
 
@@ -47,6 +49,20 @@ def ranking(config: Config) -> Ranking:
         search.heading_boost,
         search.k1,
         search.b,
+    )
+
+
+def index(
+    config: Config, store: Store, embedder: Callable[[], Embedder], generation: str | None
+) -> EmbeddedIndex:
+    """Return the workspace's index: of a generation, or of whichever is live."""
+    return EmbeddedIndex(
+        config.workspace,
+        store,
+        embedder,
+        ranking(config),
+        generation=generation,
+        settings=settings_of(config),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, UnknownGeneration
 from indexes.generations import Generations, Manifest
+from indexes.mismatch import differing, flat, named
 from indexes.store import Store
 from ragflow.config import Config
 from ragflow.identity import Asker
@@ -64,30 +65,57 @@ def listed(
             "parent": one.parent,
             "documents": size.documents,
             "chunks": size.chunks,
+            "built_by": _built_by(one),
         }
         for one, size in zip(manifests, counted, strict=True)
     ]
 
 
-def promote(generations: Generations, store: Store, generation: str) -> dict[str, Any]:
-    """Make a kept generation live after checking its files. Access and deletions stay as they are now."""
-    generations.verify(generations.manifest(generation))
+def _built_by(manifest: Manifest) -> dict[str, Any]:
+    """Return what made a generation: names for people, keys for programs; null where it was not told."""
+    embed = manifest.settings.get("embed") or {}
+    return {
+        **{key: embed.get(key) for key in ("engine", "model", "precision")},
+        "dimensions": manifest.dimensions or None,
+        "name": named(manifest.settings, manifest.dimensions) or None,
+        **_keys(manifest),
+    }
+
+
+def promote(
+    generations: Generations, store: Store, generation: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Make a kept generation live after checking its files. Access and deletions stay as they are now.
+
+    ``settings``: today's; the report names those that the generation was not built with.
+    """
+    manifest = generations.manifest(generation)
+    generations.verify(manifest)
     generations.promote(generation)
     store.remember("rolled_back", None)
-    return {"schema": SCHEMA, "generation": generation}
+    return {"schema": SCHEMA, "generation": generation, "configuration": _otherwise(manifest, settings)}
 
 
-def rollback(generations: Generations, store: Store) -> dict[str, Any]:
+def _otherwise(manifest: Manifest, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the settings of today that are not those that a generation was built with."""
+    return [
+        {"key": key, "built_with": built, "configured": now}
+        for key, built, now in differing(manifest.settings, settings)
+    ]
+
+
+def rollback(generations: Generations, store: Store, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Make the generation before the live one live; no sync promotes the state that was left again."""
     live = generations.live()
     if live is None:
         raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
     left = generations.manifest(live)
-    before = _before(generations, live)
-    generations.verify(generations.manifest(before))
-    generations.promote(before)
+    before = generations.manifest(_before(generations, live))
+    generations.verify(before)
+    generations.promote(before.id)
     store.remember("rolled_back", left.state)
-    return {"schema": SCHEMA, "generation": before, "rolled_back": live}
+    otherwise = _otherwise(before, settings)
+    return {"schema": SCHEMA, "generation": before.id, "rolled_back": live, "configuration": otherwise}
 
 
 def diff(
@@ -140,7 +168,7 @@ def _about(manifest: Manifest, documents: int, live: str | None) -> dict[str, An
 
 def _configuration(a: Manifest, b: Manifest) -> list[dict[str, Any]]:
     """Return the settings that differ, then the keys of what was built by, which name every cause."""
-    old, new = ({**_flat(one.settings), **_keys(one)} for one in (a, b))
+    old, new = ({**flat(one.settings), **_keys(one), **_width(one, a, b)} for one in (a, b))
     told = bool(a.settings and b.settings)
     keys = [key for key in {**old, **new} if told or key in _keys(a)]
     return [
@@ -148,8 +176,8 @@ def _configuration(a: Manifest, b: Manifest) -> list[dict[str, Any]]:
     ]
 
 
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
+def _width(one: Manifest, a: Manifest, b: Manifest) -> dict[str, Any]:
+    return {"dimensions": one.dimensions} if a.dimensions and b.dimensions else {}
 
 
 def _keys(manifest: Manifest) -> dict[str, str]:
