@@ -26,9 +26,6 @@ from ragflow.evaluation_rights import default_metrics, forbidden
 from ragflow.gate_runs import Bench, departed
 from ragflow.identity import Asker
 
-PREFIX = "g-"
-"""How the name of every generation begins; runs are named otherwise."""
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -75,15 +72,16 @@ def measured(
         first = next(iter(excluded.values()))
         note(f"{len(excluded):,} of {len(data.cases):,} questions are left out: {first}")
     bench = Bench(where.config, where.store, where.asker, progress)
-    with _held(Generations(where.config.workspace), trial) as sides:
-        models = [_model(bench, one, where.embedder()) for one in sides]
-        runs = []
-        for side, built, model in zip("AB", sides, models, strict=True):
-            asking = systems.Remembering(lambda model=model: model)  # type: ignore[misc]
-            name = f"{side}, {built.id}"
-            run = bench.measure(data, metrics, excluded, built, asking, name=name)
-            runs.append(_described(run, built))
-    return runs[0], runs[1]
+
+    def asked(side: str, built: Manifest, model: Embedder) -> EvalRun:
+        questions = systems.Remembering(lambda: model)
+        run = bench.measure(data, metrics, excluded, built, questions, name=f"{side}, {built.id}")
+        return _described(run, built)
+
+    with _held(Generations(where.config.workspace), trial) as (a, b):
+        # Both are opened before either is asked: what is gone is told at once.
+        models = [_model(bench, one, where.embedder()) for one in (a, b)]
+        return asked("A", a, models[0]), asked("B", b, models[1])
 
 
 def _of_gates(config: Config) -> Path:
@@ -95,15 +93,17 @@ def _of_gates(config: Config) -> Path:
 
 
 @contextmanager
-def _held(generations: Generations, trial: Trial) -> Iterator[list[Manifest]]:
+def _held(generations: Generations, trial: Trial) -> Iterator[tuple[Manifest, Manifest]]:
     """Hold both generations open for the length of a ``with``."""
     with ExitStack() as stack:
-        found = []
-        for name in _names(generations, trial):
+
+        def held(name: str) -> Manifest:
             manifest, lock = generations.hold(name)
             stack.callback(release, lock)
-            found.append(manifest)
-        yield found
+            return manifest
+
+        a, b = _names(generations, trial)
+        yield held(a), held(b)
 
 
 def _names(generations: Generations, trial: Trial) -> tuple[str, str]:
