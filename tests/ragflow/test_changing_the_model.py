@@ -197,8 +197,8 @@ def test_a_dry_run_tells_what_would_be_embedded_and_changes_nothing(
     if overrides == INT8:
         assert ahead["changed"] == [{"key": "embed.precision", "live": "fp32", "configured": "int8"}]
         assert (ahead["reason"], ahead["chunks"], ahead["cached"]) == ("model changed", 9, 0)
-        assert ahead["seconds"] > 0
-        assert report["estimate_s"] >= round(ahead["seconds"], 1)
+        assert ahead["seconds"] is not None
+        assert report["estimate_s"] == ahead["seconds"]  # no document is to be read
     else:
         assert ahead["reason"] == "chunking changed"
         assert [one["key"] for one in ahead["changed"]] == ["chunk.tokens", "chunk.overlap"]
