@@ -4,9 +4,9 @@ Nothing here depends on how the store got there, so a build that was killed is s
 was embedded is in the cache, what is in a segment stays there.
 """
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from connectors.documents import Document
-from indexes import schema
+from indexes import caching, pace, schema
 from indexes.analysis import ANALYSER
 from indexes.chunks import CHUNKER, Chunk, Mode, chunk_document, embedded_text
-from indexes.embedding import Embedder, Vectors
+from indexes.embedding import Embedder, Vectors, embed
+from indexes.errors import ModelMismatch
 from indexes.generations import (
     SOURCE,
     VERSION,
@@ -33,7 +34,7 @@ from indexes.generations import (
 )
 from indexes.postings import PostingsBuilder
 from indexes.segments import Rows, Segment, merge_segments, open_segment, write_segment
-from indexes.store import Store, batches
+from indexes.store import Store
 from indexes.versions import Version
 
 _EMBED_BATCH = 64
@@ -113,18 +114,29 @@ class Builder:
         self._chunking = chunking
         self._step = step
         self._progress = progress
+        self._fresh = 0
+        self._seconds = 0.0
 
     def build(
         self, goal: Target, live: Manifest | None, *, full: bool = False, origin: Origin | None = None
     ) -> Manifest:
-        """Write and verify the generation beside the live one; it is not promoted here."""
+        """Write and verify the generation beside the live one; it is not promoted here.
+
+        Raises ``VectorsUnsound``, and ``ModelMismatch`` where the model of the live generation has vectors of
+        another width now.
+        """
         kept: list[SegmentRef] = []
+        pair = (self._embedder.key, self._chunking.key)
+        if live is not None and (live.embedder, live.chunker) != pair:
+            caching.begin(self._store, pair)
         if live is not None and not full and self._same_models(live):
             kept = list(live.segments)
         opened = {one.id: open_segment(self._generations.segments / one.id) for one in kept}
         present = [np.unique(segment.rows.versions) for segment in opened.values()]
         held = np.concatenate(present) if present else np.empty(0, dtype=np.int64)
         missing = np.setdiff1d(goal.alive[:, VERSION], held)
+        if len(missing):
+            self._check_width(opened.values())
         fresh = self._write_segment(missing.tolist())
         self._step("segment")
         if fresh is not None:
@@ -141,8 +153,12 @@ class Builder:
         models = (self._embedder.key, self._chunking.key, ANALYSER)
         chunks = sum(int(masks[one.id].sum()) for one in kept)
         made = origin or Origin()
-        described = describe(goal, live, models, kept, chunks)
-        described = replace(described, parsing=made.parsing, settings=made.settings)
+        described = replace(
+            describe(goal, live, models, kept, chunks),
+            parsing=made.parsing,
+            settings=made.settings,
+            dimensions=max((one.vectors.shape[1] for one in opened.values()), default=0),
+        )
         manifest = self._generations.write(described, goal.alive)
         self._generations.verify(manifest)
         self._step("manifest")
@@ -151,6 +167,18 @@ class Builder:
     def _same_models(self, live: Manifest) -> bool:
         ours = (self._embedder.key, self._chunking.key, ANALYSER)
         return ours == (live.embedder, live.chunker, live.analyser)
+
+    def _check_width(self, segments: Iterable[Segment]) -> None:
+        """Refuse to put vectors of one width beside those of another."""
+        ours = self._embedder.dimensions
+        for segment in segments:
+            theirs = segment.vectors.shape[1]
+            if theirs != ours:
+                raise ModelMismatch(
+                    f"the embedding model has {ours} dimensions now; the live index was built when it had"
+                    f" {theirs}: it is another model under the same name ({self._embedder.key})",
+                    hint="ragflow index --full builds a new index beside the live one; or set embed.* back",
+                )
 
     def _write_segment(self, version_ids: list[int]) -> SegmentRef | None:
         """Chunk, embed and write what no segment holds yet. None when that gives no chunk."""
@@ -170,6 +198,7 @@ class Builder:
             if not columns:
                 return None
             self._step("embedded")
+            pace.learn_embedding(self._store, self._embedder.key, self._seconds, self._fresh)
             shape = (len(columns), self._embedder.dimensions)
             table = np.array(columns, dtype=np.int64)
             rows = Rows(table[:, 0].copy(), table[:, 1].astype(np.int32), table[:, 2].astype(np.int32))
@@ -196,67 +225,45 @@ class Builder:
         self._progress(len(versions), len(versions))
 
     def _chunks(self, version: Version, text: str) -> tuple[Chunk, ...]:
-        document = Document(
-            version.name, version.title, text, self._store.anchors(version.layout), version.parser
-        )
-        return chunk_document(
-            document,
-            mode=self._chunking.mode,
-            tokens=self._chunking.tokens,
-            overlap=self._chunking.overlap,
-            token_offsets=self._embedder.token_offsets,
-        )
+        return chunks_of(self._store, version, text, self._embedder, self._chunking)
 
     def _embed(self, rows: list[tuple[Version, Chunk, str]]) -> "_Block":
         texts = [embedded_text(version.title, chunk, text) for version, chunk, text in rows]
-        prefix = self._embedder.key.encode() + b"\0"
-        keys = [hashlib.sha256(prefix + text.encode()).digest() for text in texts]
-        cached = self._cached(keys)
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in cached}
-        fresh = self._embedder.embed(list(new.values())) if new else np.empty((0, 0), dtype=np.float32)
-        cached |= dict(zip(new, fresh, strict=True))
-        self._keep(rows, keys, {key: cached[key] for key in new})
-        return _Block(rows, np.stack([cached[key] for key in keys]).astype("<f4", copy=False))
-
-    def _cached(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        e = schema.embeddings.c
-        found: dict[bytes, NDArray[np.float32]] = {}
-        with self._store.read() as connection:
-            for batch in batches(list(dict.fromkeys(keys))):
-                for row in connection.execute(sa.select(e.key, e.vector).where(e.key.in_(batch))):
-                    found[row.key] = np.frombuffer(row.vector, dtype="<f4")
-        return found
-
-    def _keep(
-        self,
-        rows: Sequence[tuple[Version, Chunk, str]],
-        keys: Sequence[bytes],
-        fresh: dict[bytes, NDArray[np.float32]],
-    ) -> None:
-        with self._store.write() as connection:
-            if fresh:
-                connection.execute(
-                    schema.embeddings.insert().prefix_with("OR IGNORE"),
-                    [{"key": key, "vector": vector.astype("<f4").tobytes()} for key, vector in fresh.items()],
-                )
-            connection.execute(
-                schema.chunks.insert().prefix_with("OR IGNORE"),
-                [
-                    {
-                        "version": version.id,
-                        "chunker": self._chunking.key,
-                        "start": chunk.start,
-                        "end": chunk.end,
-                        "embedding": key,
-                    }
-                    for (version, chunk, _), key in zip(rows, keys, strict=True)
-                ],
-            )
+        keys = [caching.cache_key(self._embedder.key, text) for text in texts]
+        known = caching.cached(self._store, keys, self._embedder.dimensions)
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            began = time.monotonic()
+            fresh = embed(self._embedder, list(new.values()))
+            self._seconds += time.monotonic() - began
+            self._fresh += len(new)
+            known |= dict(zip(new, fresh, strict=True))
+        chunks = [
+            caching.Embedded(version.id, chunk.start, chunk.end, key)
+            for (version, chunk, _), key in zip(rows, keys, strict=True)
+        ]
+        pair = (self._embedder.key, self._chunking.key)
+        caching.keep(self._store, pair, chunks, {key: known[key] for key in new})
+        return _Block(rows, np.stack([known[key] for key in keys]).astype("<f4", copy=False))
 
     def _should_compact(self, kept: Sequence[SegmentRef], masks: dict[str, NDArray[np.bool_]]) -> bool:
         total = sum(one.rows for one in kept)
         dead = total - sum(int(masks[one.id].sum()) for one in kept)
         return len(kept) > _COMPACT_SEGMENTS or dead > _COMPACT_SHARE * total
+
+
+def chunks_of(
+    store: Store, version: Version, text: str, embedder: Embedder, chunking: Chunking
+) -> tuple[Chunk, ...]:
+    """Cut a stored version, whose text is given, as a build does."""
+    document = Document(version.name, version.title, text, store.anchors(version.layout), version.parser)
+    return chunk_document(
+        document,
+        mode=chunking.mode,
+        tokens=chunking.tokens,
+        overlap=chunking.overlap,
+        token_offsets=embedder.token_offsets,
+    )
 
 
 @dataclass(frozen=True, slots=True)

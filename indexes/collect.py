@@ -7,7 +7,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from indexes import schema
+from indexes import caching, schema
 from indexes.generations import VERSION, Generations
 from indexes.store import Store, batches
 
@@ -50,7 +50,9 @@ def collect_rows(store: Store, generations: Generations, cited: Collection[tuple
 
     ``cited`` holds (document, revision) pairs that retained runs show as evidence: their texts stay.
     """
-    listed = [generations.alive(generations.manifest(one))[:, VERSION] for one in generations.kept()]
+    manifests = [generations.manifest(one) for one in generations.kept()]
+    listed = [generations.alive(one)[:, VERSION] for one in manifests]
+    models = {one.id: (one.embedder, one.chunker) for one in manifests}
     v, d = schema.versions.c, schema.documents.c
     wanted = set(cited)
     with store.write() as connection:
@@ -70,6 +72,10 @@ def collect_rows(store: Store, generations: Generations, cited: Collection[tuple
         loose = _without(_ids(connection, sa.select(schema.chunks.c.version).distinct()), kept).tolist()
         for batch in batches(loose):
             connection.execute(schema.chunks.delete().where(schema.chunks.c.version.in_(batch)))
+        live = generations.live()
+        if live in models:
+            caching.end(connection, models[live])
+        caching.prune(connection, {*models.values(), *caching.begun(connection)})
         sweep_unreferenced(connection)
     return len(lost)
 

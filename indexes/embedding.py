@@ -6,6 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.errors import VectorsUnsound
+
+_LENGTH_OFF = 1e-3  # float32, and half precision somewhere on the way
+
 Vectors = NDArray[np.float32]
 
 
@@ -34,3 +38,29 @@ class Embedder(Protocol):
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Code-point spans of the text's tokens, without special tokens, not truncated."""
         ...
+
+
+def embed(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Embed texts and see to it that the law holds: nothing else is ever stored or searched by.
+
+    Raises ``VectorsUnsound``.
+    """
+    found = np.asarray(embedder.embed(texts))
+    wanted = (len(texts), embedder.dimensions)
+    if found.shape != wanted:
+        raise _unsound(embedder, f"gave vectors of shape {found.shape}, not {wanted}")
+    vectors: Vectors = found.astype(np.float32, copy=False)
+    if not np.isfinite(vectors).all():
+        raise _unsound(embedder, "gave a vector that holds what is no number (NaN or infinity)")
+    lengths = np.linalg.norm(vectors, axis=1)
+    off = np.abs(lengths - 1.0)
+    if len(off) and off.max() > _LENGTH_OFF:
+        raise _unsound(embedder, f"gave a vector of length {lengths[off.argmax()]:.3g}, not 1")
+    return vectors
+
+
+def _unsound(embedder: Embedder, what: str) -> VectorsUnsound:
+    return VectorsUnsound(
+        f"the embedding model {what}; nothing of it was stored ({embedder.key})",
+        hint="set embed.* to a model that works; the live index is as it was. docs/models.md: your own model",
+    )

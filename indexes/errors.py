@@ -10,6 +10,7 @@ StorageError
 |-- ModelMissing        the embedding model is not there, incomplete or damaged
 |-- ModelMismatch       the live generation was built by another model
 |-- ExtraMissing        a package that an extra brings is not installed
+|-- VectorsUnsound      the embedding model gave no unit vectors, or some of another width
 |-- ServerUnavailable   the index server does not answer, or not as it should
 |   `-- ServerRefused   it refuses the key
 |-- NotPushed           the server does not hold this generation
@@ -59,6 +60,10 @@ class ModelMismatch(StorageError):
 
 class ExtraMissing(StorageError):
     """A package that an extra brings is not installed."""
+
+
+class VectorsUnsound(StorageError):
+    """The embedding model gave what is no unit vector, or one of another width than it says."""
 
 
 class ServerUnavailable(StorageError):

@@ -58,7 +58,7 @@ def forget(
     goal = Target(live.sources, alive, state_digest(models, live.sources, alive))
     kept = list(_rewritten(generations, live, erased))
     described = describe(goal, live, models, kept, _count(generations, kept, alive))
-    described = replace(described, parsing=live.parsing, settings=live.settings)
+    described = replace(described, parsing=live.parsing, settings=live.settings, dimensions=live.dimensions)
     manifest = generations.write(described, alive)
     generations.verify(manifest)
     if publisher is not None:

@@ -2,9 +2,9 @@
 
 A manifest, ``<id>.json``, lists the segments and digests; beside it ``<id>.npy`` holds one row for each
 version alive in it: version, document, ACL, source. A segment's row is alive when its version is there;
-that is the delete mask. Nothing in a generation is ever changed, but that a gate's report is written into
-the manifest while the generation waits to be promoted. Who reads one holds a shared lock on its manifest,
-and collection removes only what it can lock alone.
+that is the delete mask. Nothing in a generation is ever changed, but that a gate's report, or that a person
+keeps it back, is written into the manifest while the generation waits to be promoted. Who reads one holds a
+shared lock on its manifest, and collection removes only what it can lock alone.
 """
 
 import hashlib
@@ -50,8 +50,9 @@ class Manifest:
 
     ``number`` counts the generations of a workspace: two may be made within the second of their ids.
     ``parsing`` is the key of the parsing and ``settings`` the configuration that it was built with, both
-    empty where they were not told. ``report`` is what a gate found before it was to be promoted, None where
-    none was asked; ``held`` in it is True when the gate held it.
+    empty where they were not told. ``dimensions``: of its vectors, 0 where that was not told. ``report`` is
+    what a gate found before it was to be promoted, None where none was asked; ``held`` in it is True when the
+    gate held it. ``kept_back``: a person wanted it built, and not to be live yet.
     """
 
     id: str
@@ -70,11 +71,13 @@ class Manifest:
     number: int = 0
     parsing: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    dimensions: int = 0
+    kept_back: bool = False
 
     @property
     def held(self) -> bool:
-        """Whether a gate held it back when it was to be promoted."""
-        return self.report is not None and bool(self.report.get("held"))
+        """Whether a gate or a person held it back when it was to be promoted."""
+        return self.kept_back or (self.report is not None and bool(self.report.get("held")))
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -182,13 +185,19 @@ class Generations:
 
         The caller holds the write lock, and saw with ``idle`` that no process holds the generation.
         """
+        return self._rewrite(replace(manifest, report=report, kept_back=False))
+
+    def keep_back(self, manifest: Manifest) -> Manifest:
+        """Write that a person wants a generation to wait, as ``record`` does."""
+        return manifest if manifest.kept_back else self._rewrite(replace(manifest, kept_back=True))
+
+    def _rewrite(self, manifest: Manifest) -> Manifest:
         assert manifest.id != self.live(), "what is live is never changed"
-        manifest = replace(manifest, report=report)
         self._write_manifest(manifest)
         return manifest
 
     def held(self) -> list[str]:
-        """Give the kept generations that a gate held and that were not live since, oldest first.
+        """Give the kept generations that were held and that were not live since, oldest first.
 
         One that a person promoted all the same is live, or what was built beside it names it as its parent.
         """

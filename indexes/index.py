@@ -1,10 +1,11 @@
 """The embedded index: a generation of a workspace, searched under the asker's mask."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from connectors.documents import Anchor
 from connectors.lines import LINE, line_at, opened, within
 from indexes.analysis import LANGUAGES, analyse, question_words
-from indexes.embedding import Embedder
-from indexes.errors import ModelMismatch, NoGeneration
+from indexes.embedding import Embedder, embed
+from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.languages import told
 from indexes.lexical import Words, readable_idf, readable_idfs
 from indexes.merging import Merging
+from indexes.mismatch import mismatch
 from indexes.nominating import Nominator, Wish, among
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
@@ -75,10 +77,11 @@ class EmbeddedIndex:
     Each search looks whether another generation was promoted, or access changed, since the last one;
     so a process that stays open sees revocations and deletions at once. With ``generation`` it stays with
     that one, whatever is live; access and deletions hold there too. With ``nominator`` only the rows that it
-    names are scored; what is readable, and every statistic, is of the generation even so.
+    names are scored; what is readable, and every statistic, is of the generation even so. ``settings``: the
+    configuration of today, as manifests have it, to say in what the model of a generation differs from it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part that a test or another wiring puts in its place
         self,
         workspace: Path,
         store: Store,
@@ -87,6 +90,7 @@ class EmbeddedIndex:
         *,
         generation: str | None = None,
         nominator: Nominator | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._generations = Generations(workspace)
         self._store = store
@@ -94,6 +98,7 @@ class EmbeddedIndex:
         self._ranking = ranking
         self._generation = generation
         self._nominator = nominator
+        self._settings = settings or {}
         self._view: View | None = None
         self._access: Access | None = None
         self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
@@ -269,13 +274,10 @@ class EmbeddedIndex:
         return self._view
 
     def _embed(self, view: View, text: str) -> NDArray[np.float32]:
-        embedder = self._embedder()
-        if embedder.key != view.manifest.embedder:
-            raise ModelMismatch(
-                "the index was built with another embedding model or precision than the configured one",
-                hint="set embed.* back, or run `ragflow index` to build a new generation beside the live one",
-            )
-        found: NDArray[np.float32] = embedder.embed([text])[0]
+        embedder, width = self._embedder(), view.segments[0].vectors.shape[1]
+        if embedder.key != view.manifest.embedder or embedder.dimensions != width:
+            raise mismatch(view.manifest, embedder, self._settings, width=width)
+        found: NDArray[np.float32] = embed(embedder, [text])[0]
         return found
 
     def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:

@@ -75,4 +75,17 @@ def _add_origins(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=[schema.failures])
 
 
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_flags, 2: _add_origins}
+def _part_models(connection: sa.Connection) -> None:
+    """3 -> 4: a chunk is there once for each model, so that a change of model keeps what both embedded."""
+    kept = 'version, chunker, start, "end", embedding'
+    connection.exec_driver_sql("ALTER TABLE chunks RENAME TO chunks_before")
+    for index in schema.chunks.indexes:
+        connection.exec_driver_sql(f"DROP INDEX {index.name}")
+    schema.chunks.create(connection)
+    connection.exec_driver_sql(
+        f"INSERT INTO chunks ({kept}, embedder) SELECT {kept}, '' FROM chunks_before"  # noqa: S608
+    )
+    connection.exec_driver_sql("DROP TABLE chunks_before")
+
+
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_flags, 2: _add_origins, 3: _part_models}

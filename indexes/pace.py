@@ -12,6 +12,7 @@ _SECONDS_PER_BYTE = 2e-5
 _SECONDS_PER_ITEM = 0.02
 _WORTH_BYTES = 100_000
 _WORTH_ITEMS = 100
+_WORTH_TEXTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,19 @@ def learn(store: Store, seconds: float, *, size: int, items: int) -> None:
         store.remember("seconds_per_byte", str(seconds / size))
     if items >= _WORTH_ITEMS:
         store.remember("seconds_per_item", str(seconds / items))
+
+
+def embedding_pace(store: Store, embedder_key: str) -> float | None:
+    """Give the seconds that this model took for a chunk when it last embedded enough; None: it never did."""
+    found = store.recall(_embedding(embedder_key))
+    return None if found is None else float(found)
+
+
+def learn_embedding(store: Store, embedder_key: str, seconds: float, texts: int) -> None:
+    """Remember how long a model took for so many chunks; too few teach nothing."""
+    if texts >= _WORTH_TEXTS:
+        store.remember(_embedding(embedder_key), str(seconds / texts))
+
+
+def _embedding(embedder_key: str) -> str:
+    return f"embedding_seconds {embedder_key}"

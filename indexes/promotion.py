@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
-from indexes import schema
 from indexes.build import Builder, Origin, Target, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
@@ -22,11 +19,13 @@ class Built:
     manifest: Manifest | None = None
     reason: str | None = None
     decision: GateDecision | None = None
+    held: bool = False
 
     @property
     def promoted(self) -> bool:
         """Whether it is live now."""
-        return self.manifest is not None and (self.decision is None or self.decision.promote)
+        free = not self.held and (self.decision is None or self.decision.promote)
+        return self.manifest is not None and free
 
 
 class Promotion:
@@ -65,12 +64,16 @@ class Promotion:
             if live.state == goal.state:
                 self._mend(live)
                 return Built()
-            if goal.state == self._rolled_back():
+            if goal.state == self._store.recall("rolled_back"):
                 self._mend(live)
                 return Built(reason="rolled_back")
         manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
         if self._publish(manifest):
             self._step("pushed")
+        if self._options.hold:
+            manifest = self._generations.keep_back(manifest)
+            self._step("held")
+            return Built(manifest, "it was to be built and held", held=True)
         decision = None if self._options.gate is None else self._options.gate(manifest, live)
         if decision is not None:
             report = {**decision.report, "held": not decision.promote, "reason": decision.reason}
@@ -85,7 +88,7 @@ class Promotion:
         return Built(manifest, decision.reason if decision else None, decision)
 
     def collect(self, built: Manifest) -> None:
-        """Remove what is not needed any more; of those that a gate held, only the newest is."""
+        """Remove what is not needed any more; of those that were held, only the newest is."""
         for one in self._generations.held():
             if one != built.id:
                 self._generations.remove(one)
@@ -147,7 +150,3 @@ class Promotion:
                     continue  # damaged: build it anew
                 return found
         return None
-
-    def _rolled_back(self) -> str | None:
-        with self._store.read() as connection:
-            return connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "rolled_back"))

@@ -11,6 +11,7 @@ from indexes.build import Chunking
 from indexes.flags import Flagged
 from indexes.generations import Manifest
 from indexes.plan import Brake, ParseKeys
+from indexes.reembedding import Reembedding
 
 Status = Literal["ok", "failed", "held"]
 
@@ -39,10 +40,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is told while a sync goes on: how far it is, and the plan before anything of it is done."""
+    """What is told while a sync goes on: how far it is, and the plan before anything of it is done.
+
+    ``foreseen``: what another model or chunking costs, before anything is embedded.
+    """
 
     progress: Callable[[Progress], None] = lambda _: None
     planned: Callable[["SyncPlan"], None] = lambda _: None
+    foreseen: Callable[[Reembedding], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ class SyncOptions:
     the manifest for people and for whoever opens the generation again. ``only``: for each source the items
     to read again, changed or not; then no other item is read, and nothing is deleted. ``publisher``: what
     brings each generation to a server before it may become live; None: the workspace alone holds it.
+    ``hold``: what is built waits beside the live one until somebody promotes it; no gate is asked.
+    ``measure`` as in ``Foreseeing``.
     """
 
     run: str
@@ -104,6 +111,8 @@ class SyncOptions:
     settings: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, Collection[str]] | None = None
     publisher: Publisher | None = None
+    hold: bool = False
+    measure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,8 @@ class SyncReport:
     ``generation``, ``documents`` and ``chunks`` are of the live one. ``gate`` is what a gate found, with
     ``candidate`` the generation that it was asked about; None where it was not asked. ``flagged``: what
     the documents of these sources hold that reads like orders to a program. ``proven_deleted``: documents
-    that this sync deleted, each proven to be gone (see ``indexes.proof``).
+    that this sync deleted, each proven to be gone (see ``indexes.proof``). ``held``: the generation that was
+    built to wait; ``embedding``: what another model or chunking asked for, or is to.
     """
 
     sources: Mapping[str, SourceReport]
@@ -164,3 +174,5 @@ class SyncReport:
     flagged: tuple[Flagged, ...] = ()
     proven_deleted: int = 0
     plan: SyncPlan = field(default_factory=lambda: SyncPlan({}, {}))
+    held: str | None = None
+    embedding: Reembedding | None = None

@@ -5,7 +5,8 @@ document that was deleted and comes back gets a new id, so that a tombstone (``d
 also holds in every older generation. A *version* is one content of one document: revision, layout
 (its anchors), title, link. Versions, texts and layouts are only ever added, until collected. *Flags* are
 spans of a text that read like orders to a program; a text without a *scan* was not looked at yet.
-A *failure* is an item that could not be fetched or read in the last sync that tried.
+A *failure* is an item that could not be fetched or read in the last sync that tried. A *chunk* of a
+version is there once for each model and chunking that it was embedded with.
 """
 
 from sqlalchemy import (
@@ -21,8 +22,11 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = 3
-"""1: without scans and flags. 2: without authors, languages, failures. ``migration`` brings one up."""
+SCHEMA = 4
+"""What older ones lack: 1 scans and flags, 2 authors, languages and failures, 3 chunks of several models.
+
+``migration`` brings one up.
+"""
 
 TOLD = 3
 """The first schema whose versions hold what sources and parsers tell besides: authors, hidden text."""
@@ -131,7 +135,8 @@ chunks = Table(
     Column("chunker", String, primary_key=True),
     Column("start", Integer, primary_key=True),
     Column("end", Integer, primary_key=True),
-    Column("embedding", LargeBinary, nullable=False, index=True),
+    Column("embedding", LargeBinary, primary_key=True, index=True),
+    Column("embedder", String, nullable=False, default="", doc="key of the model; empty: not known"),
 )
 
 embeddings = Table(

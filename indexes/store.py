@@ -151,11 +151,13 @@ class Store:
             if value is not None:
                 connection.execute(schema.meta.insert().values(key=key, value=value))
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def recall(self, key: str) -> str | None:
-        """Give the word that was kept under a key of ``remember``."""
-        return self.look().scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == key))
+        """Give such a word; None where none is kept."""
+        query = sa.select(schema.meta.c.value).where(schema.meta.c.key == key)
+        found: str | None = self.look().scalar(query)
+        return found
+
+    # -- reading ---------------------------------------------------------------------------------
 
     def epoch(self) -> int:
         """Give the number of access changes and deletions so far."""

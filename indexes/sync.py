@@ -23,6 +23,7 @@ from indexes.plan import Plan, SourceSpec, list_items, make_plan
 from indexes.promotion import Built, Promotion
 from indexes.proof import prove_deleted
 from indexes.reading import Reading, Tally
+from indexes.reembedding import Foreseeing, Reembedding, foresee
 from indexes.report import Parsers, Progress, SourceReport, SyncOptions, SyncPlan, SyncReport, Watch
 from indexes.store import Store
 from indexes.telling import tell_languages
@@ -82,13 +83,18 @@ class Sync:
         gone = self._gone(configured)
         plan = self._tell(works, gone)
         if self._options.dry_run:
-            return self._report(plan.sources, promotion, Built(), plan)
+            foreseen = self._foresee(promotion)
+            return replace(self._report(plan.sources, promotion, Built(), plan), embedding=foreseen)
         self._step("planned")
         began = time.monotonic()
         buried = self._lose(works, gone)
         self._read(works)
         self._step("stored")
         self._scan()
+        # Only now: what was lost holds already, and the store has what will be embedded.
+        foreseen = self._foresee(promotion)
+        if foreseen is not None:
+            self._watch.foreseen(foreseen)
         built = promotion.run(self._embedder())
         if built.manifest is not None:
             promotion.collect(built.manifest)
@@ -99,7 +105,8 @@ class Sync:
         self._learn(time.monotonic() - began, works)
         self._step("done")
         reports = {one.spec.name: self._done(one) for one in works}
-        return replace(self._report(reports, promotion, built, plan), proven_deleted=proven)
+        report = self._report(reports, promotion, built, plan)
+        return replace(report, proven_deleted=proven, embedding=foreseen)
 
     # -- the plan --------------------------------------------------------------------------------
 
@@ -139,6 +146,19 @@ class Sync:
         plan = SyncPlan(self._with_unreadable(sources), seconds)
         self._watch.planned(plan)
         return plan
+
+    def _foresee(self, promotion: Promotion) -> Reembedding | None:
+        """Look ahead, where something is live that another model or chunking would be built beside."""
+        live = promotion.live()
+        if live is None:
+            return None
+        looking = Foreseeing(
+            self._options.chunking,
+            self._options.settings,
+            self._options.measure,
+            lambda done, total: self._watch.progress(Progress("look ahead", None, done, total)),
+        )
+        return foresee(self._store, live, self._embedder(), looking)
 
     # -- source -> store -------------------------------------------------------------------------
 
@@ -242,6 +262,7 @@ class Sync:
             gate=asked.report if asked else None,
             flagged=flagged(self._store, reports),
             plan=plan,
+            held=built.manifest.id if built.held and built.manifest else None,
         )
 
     def _with_unreadable(self, reports: Mapping[str, SourceReport]) -> dict[str, SourceReport]:

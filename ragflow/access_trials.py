@@ -17,15 +17,17 @@ from pathlib import Path
 from connectors.errors import UnreadableDocument
 from connectors.items import Item, Raw
 from indexes.embedding import Embedder
-from indexes.errors import ModelMismatch, NoGeneration
+from indexes.errors import NoGeneration
 from indexes.generations import ACL, Generations, release
 from indexes.ingest import known_items, known_sources
+from indexes.mismatch import mismatch
 from indexes.plan import SourceSpec
 from indexes.store import Store, read_acls
 from indexes.sync import Sync
 from ragflow import identity
 from ragflow import sources as sources_of
 from ragflow.attack_trials import lend_model
+from ragflow.built_with import settings_of
 from ragflow.config import FILE_NAME, WORKSPACE, Config
 from ragflow.copies import copy_folder, remove_abandoned
 from ragflow.identity import EVERYONE
@@ -244,8 +246,9 @@ def plant(config: Config, chosen: Trials, embedder: Embedder) -> None:
     """
     generations = Generations(config.workspace)
     live = generations.live()
-    if live is not None and generations.manifest(live).embedder != embedder.key:
-        raise ModelMismatch("the index was built with another model than is configured", hint="ragflow index")
+    built = None if live is None else generations.manifest(live)
+    if built is not None and built.embedder != embedder.key:
+        raise mismatch(built, embedder, settings_of(config))
     homes: dict[str, list[Canary]] = {}
     for one in chosen.canaries:
         homes.setdefault(one.source, []).append(one)

@@ -30,6 +30,7 @@ from ragflow.runs import RunStore
 from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
+    from indexes.reembedding import Reembedding
     from indexes.report import Progress, SyncPlan, Watch
     from ragflow.doctor import Check
     from ragflow.evaluation import Evaluation
@@ -107,25 +108,27 @@ class App:
         full: bool = False,
         allow_deletes: bool = False,
         gate: bool = False,
+        hold: bool = False,
         wait: float = 0.0,
         progress: "Callable[[Progress], None]" = lambda _: None,
         planned: "Callable[[SyncPlan], None]" = lambda _: None,
+        foreseen: "Callable[[Reembedding], None]" = lambda _: None,
     ) -> "IndexReport":
         """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
 
-        ``planned`` is told what is to be done before any of it is.
+        ``planned`` is told what is to be done before any of it is, ``foreseen`` what is to be embedded anew.
 
         Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
-        raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation becomes live
-        only when the rules of ``gates`` agree; else it is held, and the ``exit_code`` is 8 or 9.
+        raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation is live only
+        when the rules of ``gates`` agree, else held, exit code 8 or 9; with ``hold`` it is held in any case.
         """
         # What only indexing needs is imported there: a cold `ask` is over before it would be loaded.
         from indexes.report import Watch
-        from ragflow import indexing
+        from ragflow.indexing import Wanted
 
         judge = upkeep.gating(self.config, self.asker(), self._embedder, progress) if gate else None
-        wanted = indexing.Wanted(self.config.choose(sources), dry_run, full, allow_deletes, judge)
-        return self._indexed(wanted, wait, Watch(progress, planned))
+        wanted = Wanted(self.config.choose(sources), dry_run, full, allow_deletes, judge, hold=hold)
+        return self._indexed(wanted, wait, Watch(progress, planned, foreseen))
 
     def _indexed(self, wanted: "Wanted", wait: float, watch: "Watch") -> "IndexReport":
         from ragflow import indexing
@@ -309,9 +312,7 @@ class App:
             return upkeep.rollback(self.config, self._generations, store)
 
     @map_errors()
-    def push(
-        self, generation: str | None = None, progress: "Callable[[Progress], None]" = lambda _: None
-    ) -> dict[str, Any]:
+    def push(self, generation: str | None, progress: "Callable[[Progress], None]") -> dict[str, Any]:
         """Bring a kept generation (None: the live one) to the server of ``index.url``."""
         with self._writing() as store:
             return upkeep.push(self.config, self._generations, store, generation, progress)

@@ -16,6 +16,7 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- UnknownRun             no evaluation run of that name
 |   |-- WeightsMissing         the embedding model is absent, incomplete or damaged
 |   |-- WeightsMismatch        the live generation was built by another model
+|   |-- VectorsUnsound         the embedding model gave no unit vectors
 |   |-- ExtraMissing           an optional part of the program is not installed
 |   `-- WorkspaceTooNew        the workspace was written by a newer program
 |-- NoGeneration            3  nothing has been indexed yet
@@ -162,7 +163,13 @@ class WeightsMissing(UsageError):
 class WeightsMismatch(UsageError):
     """The live generation was built by another model than the one configured."""
 
-    default_hint = "ragflow index --full, or set embed.model back"
+    default_hint = "ragflow index builds a new index beside the live one; or set embed.* back"
+
+
+class VectorsUnsound(UsageError):
+    """The embedding model gave what is no unit vector, or one of another width than it says."""
+
+    default_hint = "set embed.* to a model that works; the live index is as it was"
 
 
 class ExtraMissing(UsageError):
@@ -288,6 +295,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.CollectionForeign: ConfigError,
     storing.ModelMissing: WeightsMissing,
     storing.ModelMismatch: WeightsMismatch,
+    storing.VectorsUnsound: VectorsUnsound,
     evaluating.EvalError: UsageError,
     evaluating.DatasetInvalid: DatasetInvalid,
     evaluating.UnknownMetric: UnknownMetric,

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evals import metrics as metrics_of
 from evals import trec
 from evals.cases import Case, Dataset, Ranked, Response, System
 from evals.datasets import load, sample
@@ -29,7 +28,8 @@ from indexes.index import EmbeddedIndex
 from indexes.store import Store
 from ragflow import functions, gold, identity, systems
 from ragflow.config import Config
-from ragflow.errors import NotAllowed, UnknownRun, map_errors
+from ragflow.errors import UnknownRun, map_errors
+from ragflow.evaluation_rights import default_metrics, forbidden, readers_of
 from ragflow.evaluation_views import view
 from ragflow.identity import Asker
 from ragflow.library import Library
@@ -40,6 +40,8 @@ from ragflow.sections import Settings
 
 if TYPE_CHECKING:
     from evals.proposals import Page
+    from indexes import report as reporting
+    from ragflow.generation_trials import Trial
     from ragflow.route_evaluation import RouteEvaluation
 
 FOLDER = "evals"
@@ -120,7 +122,7 @@ class Evaluation:
             note(one)
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
         asker = identity.asking(self._config, as_=options.readers or ())
-        forbidden = self._forbidden(data.cases, asker)
+        refused = forbidden(self._config, data.cases, asker)
         metrics = parse(options.metrics or default_metrics(data.kind))
         questions = systems.Remembering(self._embedder)
         # One generation for the whole run, whatever is promoted meanwhile.
@@ -129,9 +131,9 @@ class Evaluation:
             kit = self._kit(index, questions, asker, beir=data.kind == "beir")
             names = options.systems or systems.BUILT_IN
             made = {name: systems.make(name, kit) for name in names}
-            allowed = [case for case in data.cases if case.id not in forbidden]
+            allowed = [case for case in data.cases if case.id not in refused]
             gone = gold.gone(allowed, kit) if not kit.beir else {}
-            excluded = forbidden | unreviewed(data.cases) | gone
+            excluded = refused | unreviewed(data.cases) | gone
             setup = self._setup(data, options, asker, index.view().manifest.id)
             setup = replace(
                 setup,
@@ -257,16 +259,33 @@ class Evaluation:
         for one in data.notes:
             note(one)
         asker = identity.asking(self._config, as_=readers)
-        forbidden = self._forbidden(data.cases, asker)
-        if forbidden:
-            note(f"{len(forbidden):,} questions are left out: {next(iter(forbidden.values()))}")
+        refused = forbidden(self._config, data.cases, asker)
+        if refused:
+            note(f"{len(refused):,} questions are left out: {next(iter(refused.values()))}")
         questions = systems.Remembering(self._embedder)
         with closing(self._open(lambda: questions, None)) as index:
             kit = self._kit(index, questions, asker, beir=False)
+            systems.check_model(kit)  # else each question would fail with it
             router = parts.Workshop(self._config, index, questions.embed).parts().router
             send = route_evaluation.sender(kit, router, seconds=self._config.answer.timeout)
-            asked = [case for case in data.cases if case.id not in forbidden]
+            asked = [case for case in data.cases if case.id not in refused]
             return route_evaluation.evaluate(asked, send, reach=REACH, progress=progress)
+
+    @map_errors()
+    def generations(
+        self,
+        trial: "Trial",
+        *,
+        readers: tuple[str, ...] = (),
+        progress: "Callable[[reporting.Progress], None]" = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> tuple[EvalRun, EvalRun]:
+        """Ask two generations the same questions; nothing is stored. Raises as ``generation_trials``."""
+        from ragflow import generation_trials
+
+        asker = identity.asking(self._config, as_=readers)
+        where = generation_trials.Where(self._config, self._store(), self._embedder, asker)
+        return generation_trials.measured(trial, where, progress, note)
 
     def pages(self, readers: Sequence[str]) -> "Iterator[Page]":
         """Give the documents that these readers may read, by name, to propose questions from."""
@@ -283,25 +302,6 @@ class Evaluation:
     ) -> systems.Kit:
         readers = partial(readers_of, asker=asker)
         return systems.Kit(self._config, index, questions, actor=asker.actor, readers=readers, beir=beir)
-
-    # -- who asks --------------------------------------------------------------------------------
-
-    def _forbidden(self, cases: Sequence[Case], asker: Asker) -> dict[str, str]:
-        """Give the cases that the actor may not ask with the readers that they name, with the reason.
-
-        Raises ``NotAllowed`` where that is all of them.
-        """
-        if identity.login() in self._config.identity.impersonate:
-            return {}
-        own = set(asker.readers)
-        found = {
-            case.id: f"{asker.actor} may not stand in for {', '.join(case.readers or ())}"
-            for case in cases
-            if not own.issuperset(readers_of(case, asker))
-        }
-        if found and len(found) == len(cases):
-            raise NotAllowed(f"no question can be asked: {next(iter(found.values()))}")
-        return found
 
     def _setup(self, data: Dataset, options: RunOptions, asker: Asker, generation: str) -> Setup:
         return Setup(
@@ -341,24 +341,6 @@ class _Work:
 
 def _may_see(setup: Setup, asker: Asker) -> bool:
     return asker.auditor or setup.actor[:1] == (asker.actor,)
-
-
-def default_metrics(kind: str) -> tuple[str, ...]:
-    """Return the metrics that suit a data set: of retrieval for BEIR, all for a question file."""
-    if kind == "beir":
-        return metrics_of.RETRIEVAL
-    return (
-        *metrics_of.RETRIEVAL,
-        *metrics_of.ANSWERS,
-        *metrics_of.REFUSALS,
-        *metrics_of.ROUTING,
-        *metrics_of.COSTS,
-    )
-
-
-def readers_of(case: Case, asker: Asker) -> frozenset[str]:
-    """Return whose rights count for a case: those that it names, else the asker's."""
-    return frozenset(asker.readers if case.readers is None else identity.readers(case.readers))
 
 
 def described(config: Config, made: Collection[str]) -> dict[str, object]:

@@ -12,12 +12,16 @@ from indexes.generations import Generations
 from indexes.report import Gate, Watch
 from indexes.store import Store
 from indexes.sync import Sync
-from ragflow import parts, upkeep
+from ragflow import parts
 from ragflow import sources as sources_of
+from ragflow.built_with import settings_of
 from ragflow.config import Config
 from ragflow.records import Run, new_id, timestamp
 from ragflow.reports import IndexReport
 from ragflow.runs import RunStore
+
+_COSTLY: frozenset[str] = frozenset({"litellm"})
+"""Engines whose texts are paid for: none is embedded just to see how long it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Wanted:
     """What is to be indexed, and how; the fields are the flags of the command. ``judge``: of ``--gate``.
 
     ``again``: the documents that failed and are to be read again; empty means all that failed, and None that
-    this is a common index run.
+    this is a common index run. ``hold``: what is built waits beside the live one.
     """
 
     sources: tuple[str, ...]
@@ -34,6 +38,7 @@ class Wanted:
     allow_deletes: bool = False
     judge: Callable[[Store], Gate] | None = None
     again: tuple[str, ...] | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,10 @@ def run(
             full=wanted.full,
             allow_deletes=wanted.allow_deletes,
             gate=wanted.judge(store) if wanted.judge else None,
-            settings=upkeep.settings_of(config),
+            settings=settings_of(config),
             publisher=parts.publisher(config, store, work.generations),
+            hold=wanted.hold,
+            measure=config.embed.engine not in _COSTLY,
             only=None if wanted.again is None else _again(store, wanted.sources, wanted.again),
         )
         parsers = partial(sources_of.parsers, config)
@@ -77,7 +84,8 @@ def run(
         done = sync.run(specs, configured=tuple(config.sources))
         if not wanted.dry_run:
             sources_of.forget_states(config)
-        estimate = round(done.plan.total_seconds, 1) if wanted.dry_run else None
+        ahead = 0.0 if done.embedding is None else done.embedding.seconds or 0.0
+        estimate = round(done.plan.total_seconds + ahead, 1) if wanted.dry_run else None
     spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
     report = IndexReport(None if wanted.dry_run else name, wanted.dry_run, done, spent, estimate)
     if not wanted.dry_run:

@@ -14,6 +14,7 @@ from indexes.query import Hit, Ranking
 from indexes.store import Store
 from ragflow import prompts
 from ragflow.asking import Parts, Rules
+from ragflow.built_with import settings_of
 from ragflow.casting import ConfiguredCasting
 from ragflow.config import Config
 from ragflow.evidence import Embed, SentenceWeigher
@@ -113,6 +114,7 @@ def index(
         ranking(config),
         generation=generation,
         nominator=nominator(config, store),
+        settings=settings_of(config),
     )
 
 

@@ -9,6 +9,7 @@ from ragflow.answers import Reason, Route, hit_json
 from ragflow.models.calls import Estimate
 
 if TYPE_CHECKING:
+    from indexes.reembedding import Reembedding
     from indexes.report import SyncReport
 
 _HELD_OR_FAILED = 4
@@ -65,6 +66,8 @@ class IndexReport:
             "promoted": self.sync.promoted,
             "reason": self.sync.reason,
             "gate": None if self.sync.gate is None else dict(self.sync.gate),
+            "held": self.sync.held,
+            "embedding": None if self.sync.embedding is None else embedding_json(self.sync.embedding),
             "sources": sources,
             "unreadable": [
                 {"document": one.item, "reason": one.reason, "hint": one.hint} for one in self.sync.unreadable
@@ -80,6 +83,18 @@ class IndexReport:
             "estimate_s": self.estimate_s,
             "timings_ms": dict(self.timings_ms),
         }
+
+
+def embedding_json(one: "Reembedding") -> dict[str, Any]:
+    """Return what another model or chunking asks for; ``seconds`` is null where the pace is not known."""
+    return {
+        "reason": one.reason,
+        "changed": [{"key": key, "live": live, "configured": now} for key, live, now in one.changed],
+        "chunks": one.chunks,
+        "cached": one.cached,
+        "characters": one.characters,
+        "seconds": None if one.seconds is None else round(one.seconds, 1),
+    }
 
 
 @dataclass(frozen=True, slots=True)

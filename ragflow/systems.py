@@ -20,13 +20,14 @@ from evals.bm25 import Baseline
 from evals.cases import Case, Ranked, Response, Span, Statement, System
 from evals.errors import UnknownSystem
 from indexes.embedding import Embedder, Vectors
-from indexes.errors import ModelMismatch
 from indexes.index import EmbeddedIndex, Place
+from indexes.mismatch import mismatch
 from indexes.query import Hit, Query
 from indexes.query import System as Leg
 from ragflow import functions, parts
 from ragflow.answers import Answer, Citation
 from ragflow.asking import Question, Routed, Router
+from ragflow.built_with import settings_of
 from ragflow.complaints import near
 from ragflow.config import Config
 from ragflow.deadlines import Deadline
@@ -151,13 +152,18 @@ def make(name: str, kit: Kit) -> System:
             f'there is no system "{name}"{near(name, BUILT_IN)}',
             hint=f"{', '.join(BUILT_IN)}, or module:function",
         )
-    if name != "lexical" and kit.questions.key != kit.index.view().manifest.embedder:
-        raise ModelMismatch(
-            "the index was built with another embedding model or precision than the configured one"
-        )
+    if name != "lexical":
+        check_model(kit)
     if name == "hybrid" and not kit.beir:
         return _answering(kit)
     return _retrieving(kit, _LEGS[name])
+
+
+def check_model(kit: Kit) -> None:
+    """See to it that questions are embedded by the model of the index. Raises ``ModelMismatch``."""
+    built = kit.index.view().manifest
+    if kit.questions.key != built.embedder:
+        raise mismatch(built, kit.questions, settings_of(kit.config))
 
 
 def answers(name: str, *, beir: bool) -> bool:

@@ -1,13 +1,15 @@
 """Upkeep of a workspace's generations: list, promote, roll back, compare. Writers hold the write lock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from indexes.embedding import Embedder
 from indexes.errors import NoGeneration, UnknownGeneration
 from indexes.generations import Generations, Manifest
+from indexes.mismatch import differing, flat, named
 from indexes.store import Store
 from ragflow import parts
+from ragflow.built_with import settings_of
 from ragflow.config import Config
 from ragflow.errors import ConfigError
 from ragflow.identity import Asker
@@ -17,24 +19,6 @@ if TYPE_CHECKING:
     from indexes.report import Gate, Progress, Publisher
 
 SCHEMA = "ragflow.promotion/1"
-
-
-def settings_of(config: Config) -> dict[str, Any]:
-    """Return what of the configuration a generation depends on, as a plain object for its manifest."""
-    from connectors.parsing import second
-
-    # Told only where it is used: else every generation of before would count as made by another setting.
-    chosen = {name: second.chosen(source.parser) for name, source in config.sources.items()}
-    parsers = {name: second.second_key(formats)[2:] for name, formats in chosen.items() if formats}
-    return {
-        "chunk": config.chunk.model_dump(mode="json"),
-        "embed": config.embed.model_dump(mode="json"),
-        "parse": {
-            "ocr": config.parse.ocr,
-            "hidden_text": config.parse.hidden_text,
-            **({"unstructured": parsers} if parsers else {}),
-        },
-    }
 
 
 def gating(
@@ -75,17 +59,40 @@ def listed(
             "parent": one.parent,
             "documents": size.documents,
             "chunks": size.chunks,
+            "built_by": _built_by(one),
         }
         for one, size in zip(manifests, counted, strict=True)
     ]
 
 
+def _built_by(manifest: Manifest) -> dict[str, Any]:
+    """Return what made a generation: names for people, keys for programs; null where it was not told."""
+    embed = manifest.settings.get("embed") or {}
+    return {
+        **{key: embed.get(key) for key in ("engine", "model", "precision")},
+        "dimensions": manifest.dimensions or None,
+        "name": named(manifest.settings, manifest.dimensions) or None,
+        **_keys(manifest),
+    }
+
+
 def promote(config: Config, generations: Generations, store: Store, generation: str) -> dict[str, Any]:
-    """Make a kept generation live after checking its files. Access and deletions stay as they are now."""
-    _ready(generations, generation, parts.publisher(config, store, generations))
+    """Make a kept generation live after checking its files. Access and deletions stay as they are now.
+
+    The report names the settings of today that it was not built with.
+    """
+    manifest = _ready(generations, generation, parts.publisher(config, store, generations))
     generations.promote(generation)
     store.remember("rolled_back", None)
-    return {"schema": SCHEMA, "generation": generation}
+    return {"schema": SCHEMA, "generation": generation, "configuration": _otherwise(manifest, config)}
+
+
+def _otherwise(manifest: Manifest, config: Config) -> list[dict[str, Any]]:
+    """Return the settings of today that are not those that a generation was built with."""
+    return [
+        {"key": key, "built_with": built, "configured": now}
+        for key, built, now in differing(manifest.settings, settings_of(config))
+    ]
 
 
 def rollback(config: Config, generations: Generations, store: Store) -> dict[str, Any]:
@@ -94,11 +101,11 @@ def rollback(config: Config, generations: Generations, store: Store) -> dict[str
     if live is None:
         raise NoGeneration("nothing has been indexed yet", hint="ragflow index")
     left = generations.manifest(live)
-    before = _before(generations, live)
-    _ready(generations, before, parts.publisher(config, store, generations))
-    generations.promote(before)
+    before = _ready(generations, _before(generations, live), parts.publisher(config, store, generations))
+    generations.promote(before.id)
     store.remember("rolled_back", left.state)
-    return {"schema": SCHEMA, "generation": before, "rolled_back": live}
+    otherwise = _otherwise(before, config)
+    return {"schema": SCHEMA, "generation": before.id, "rolled_back": live, "configuration": otherwise}
 
 
 def push(
@@ -138,13 +145,14 @@ def push(
     }
 
 
-def _ready(generations: Generations, generation: str, publisher: "Publisher | None") -> None:
+def _ready(generations: Generations, generation: str, publisher: "Publisher | None") -> Manifest:
     """Check a generation's files and bring it to the server, if there is one, as the live one there."""
     manifest = generations.manifest(generation)
     generations.verify(manifest)
     if publisher is not None:
         publisher.push(manifest, lambda *_: None)
         publisher.switch(manifest)
+    return manifest
 
 
 def diff(
@@ -197,7 +205,7 @@ def _about(manifest: Manifest, documents: int, live: str | None) -> dict[str, An
 
 def _configuration(a: Manifest, b: Manifest) -> list[dict[str, Any]]:
     """Return the settings that differ, then the keys of what was built by, which name every cause."""
-    old, new = ({**_flat(one.settings), **_keys(one)} for one in (a, b))
+    old, new = ({**flat(one.settings), **_keys(one), **_width(one, a, b)} for one in (a, b))
     told = bool(a.settings and b.settings)
     keys = [key for key in {**old, **new} if told or key in _keys(a)]
     return [
@@ -205,8 +213,8 @@ def _configuration(a: Manifest, b: Manifest) -> list[dict[str, Any]]:
     ]
 
 
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
+def _width(one: Manifest, a: Manifest, b: Manifest) -> dict[str, Any]:
+    return {"dimensions": one.dimensions} if a.dimensions and b.dimensions else {}
 
 
 def _keys(manifest: Manifest) -> dict[str, str]:

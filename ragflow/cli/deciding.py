@@ -1,19 +1,19 @@
-"""``eval compare``, ``gate``, ``calibrate`` and ``report``: what evaluations say, and what follows."""
+"""``eval gate``, ``calibrate`` and ``report``: what evaluations say, and what follows."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragflow.cli.eval_names import EvalRunId, Metrics, chosen_system, names, pairs, target
+from ragflow.cli.comparing import earlier
+from ragflow.cli.eval_names import EvalRunId, chosen_system, target
 from ragflow.cli.frame import Frame, emit, say, width
 from ragflow.cli.options import Json, unicode_only
 from ragflow.terminal import escape
 
 if TYPE_CHECKING:
     from evals.gating import Gate
-    from evals.results import Changed, Comparison, EvalRun, Setup
+    from evals.results import Setup
     from ragflow.app import App
 
 _CODES = {"passed": 0, "failed": 8, "inconclusive": 9}
@@ -34,85 +34,9 @@ SystemName = Annotated[
 
 def add(group: typer.Typer) -> None:
     """Add the commands of this module."""
-    group.command("compare")(compare)
     group.command("gate")(gate)
     group.command("calibrate")(calibrate)
     group.command("report")(report)
-
-
-def compare(
-    ctx: typer.Context,
-    a: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="A",
-            callback=unicode_only,
-            help="A run, or RUN:SYSTEM; absent: the run before B on its data.",
-        ),
-    ] = None,
-    b: Annotated[
-        str,
-        typer.Argument(metavar="B", callback=unicode_only, help="The same. Is B better than A?"),
-    ] = "last",
-    *,
-    metrics: Metrics = None,
-    count: Annotated[
-        int,
-        typer.Option("--changed", metavar="N", min=0, help="How many of the questions that changed most."),
-    ] = 3,
-    as_json: Json = False,
-) -> None:
-    """Say whether B is better than A, worse or not distinguishable.
-
-    By metric, over all questions and over slices (source, answerable, tag); then the questions that
-    changed most, both answers side by side. The exit code is 9 where the two evaluated other data.
-    """
-    from evals import comparison
-    from ragflow.cli import eval_questions, eval_tables
-    from ragflow.eval_json import compare_object
-
-    frame: Frame = ctx.obj
-    with frame.app() as app:
-        evaluation = app.evaluation()
-        b_run, _, b_system = b.partition(":")
-        other = evaluation.load(b_run)
-        a_run, _, a_system = (a or _before(evaluation.runs(), other.setup)).partition(":")
-        one = evaluation.load(a_run)
-        systems = pairs(one, other, a_system, b_system)
-        wanted = names(metrics) or None
-        found = comparison.compare(one, other, systems=systems, metrics=wanted)
-        moved = _changed(one, other, systems, found, count)
-    shown = compare_object(one, other, found, moved)
-    if as_json:
-        emit(shown)
-        return
-    for line in (*eval_tables.comparison(shown, width()), *eval_questions.changed(shown["changed"], width())):
-        say(line)
-
-
-def _changed(
-    a: "EvalRun",
-    b: "EvalRun",
-    systems: Sequence[tuple[str, str]],
-    found: "Sequence[Comparison]",
-    count: int,
-) -> "list[Changed]":
-    """Return what moved most in each pair of systems, by the first metric in which anything did.
-
-    One that was found better or worse comes before the others. Costs and times, which move always, count
-    only where nothing else was compared.
-    """
-    from evals.comparison import changed
-    from evals.metrics import COSTS
-
-    moved: list[Changed] = []
-    for pair in systems if count else ():
-        whole = [one for one in found if (one.a, one.b) == pair and not one.slice]
-        told = sorted(whole, key=lambda one: one.verdict == "not_distinguishable")
-        metrics = [one.metric for one in told if one.metric not in COSTS] or [one.metric for one in told]
-        entries = (changed(a, b, systems=pair, metric=metric, count=count) for metric in metrics)
-        moved += next(filter(None, entries), [])
-    return moved
 
 
 def gate(  # noqa: PLR0913 - each is a flag of the command line
@@ -176,27 +100,6 @@ def gate(  # noqa: PLR0913 - each is a flag of the command line
         for line in gated(shown, width()):
             say(line)
     raise typer.Exit(_CODES[status])
-
-
-def _before(known: "Sequence[Setup]", run: "Setup") -> str:
-    """Return the run before on the same data. Raises ``NotComparable`` where there is none."""
-    from evals.errors import NotComparable
-
-    found = earlier(known, run)
-    if found is None:
-        raise NotComparable(
-            f"there is no finished run before {run.run} on the same data", hint="name both: ragflow eval list"
-        )
-    return found
-
-
-def earlier(known: "Sequence[Setup]", candidate: "Setup") -> str | None:
-    """Return the newest finished run on the same data that is older than the candidate."""
-    place = next((at for at, setup in enumerate(known) if setup.run == candidate.run), len(known))
-    for setup in known[place + 1 :]:
-        if setup.digest == candidate.digest and setup.status == "done":
-            return setup.run
-    return None
 
 
 def _gates(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragflow.cli import attacking, deciding, eval_route, judging
+from ragflow.cli import attacking, comparing, deciding, eval_route, judging
 from ragflow.cli.eval_names import EvalRunId, Metrics, Systems, names, target
 from ragflow.cli.frame import Frame, emit, emit_lines, say, warn, width
 from ragflow.cli.options import Json, JsonLines, Readers, unicode_only
@@ -30,6 +30,7 @@ def add(program: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode=None, help="Measure retrieval and answers; compare, gate, report.")
     group.command("init")(init)
     group.command("run")(run)
+    comparing.add(group)
     deciding.add(group)
     group.command("list")(list_runs)
     group.command("show")(show)
@@ -153,7 +154,7 @@ def run(  # noqa: PLR0913 - each is a flag of the command line
     with frame.app() as app, counting() as progress:
         evaluation = app.evaluation()
         done = evaluation.run(frame.folder / dataset, options, progress, note=warn)
-        before = deciding.earlier(evaluation.runs(), done.setup)
+        before = comparing.earlier(evaluation.runs(), done.setup)
         advice = (
             judging.advice(app.config, done, (judge, judge_model, key), progress)
             if judge and judge_model

@@ -8,12 +8,13 @@ import typer
 
 from ragflow.cli.frame import Frame, emit, say, warn
 from ragflow.cli.options import Json
-from ragflow.cli.plans import planned
+from ragflow.cli.plans import planned, reembedded
 from ragflow.cli.progress import reporting
 from ragflow.cli.tables import indexed, table
 from ragflow.terminal import escape, one_line
 
 if TYPE_CHECKING:
+    from indexes.reembedding import Reembedding
     from indexes.report import SyncPlan
 
 _SHOWN_EXCLUDED = 5
@@ -38,6 +39,9 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
     gate: Annotated[
         bool, typer.Option("--gate", help="Promote only what the rules of gates find not worse.")
     ] = False,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Build beside the live index and promote nothing.")
+    ] = False,
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait for another index run to end.")
     ] = 0.0,
@@ -48,9 +52,12 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
     All sources are listed first, and what is to be done is shown on stderr before it is done.
     Interrupted at any moment, it goes on where it stopped the next time. With --gate the new index becomes
     live only if it answers the questions of gates no worse than the live one; else it is held, with exit
-    code 8 (worse) or 9 (cannot tell). Deletions and lost access hold at once all the same.
+    code 8 (worse) or 9 (cannot tell). With --hold it waits in any case, to be compared and promoted by
+    hand. Deletions and lost access hold at once all the same.
     """
     frame: Frame = ctx.obj
+    if hold and gate:
+        raise typer.BadParameter("--hold promotes nothing, --gate decides: give one of them")
     with frame.app() as app, reporting() as progress:
         report = app.index(
             sources or None,
@@ -58,18 +65,21 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
             full=full,
             allow_deletes=allow_deletes,
             gate=gate,
+            hold=hold,
             wait=wait,
             progress=progress,
             planned=_nothing if as_json or dry_run else _foretell,
+            foreseen=_nothing if as_json else _forewarn,
         )
     if as_json:
         emit(report.to_json())
     else:
         if dry_run:
             say("Nothing was changed; an index run would do this:")
-            for line in planned(report.sync.plan):
+            for line in (*planned(report.sync.plan), *_ahead(report.sync.embedding)):
                 say(line)
-        for line in (*indexed(report.to_json()), *gated(report.to_json())):
+        shown = report.to_json()
+        for line in (*indexed(shown), *gated(shown), *held(shown)):
             say(line)
     if report.sync.gate is not None and report.sync.promoted and report.sync.gate["status"] == "inconclusive":
         warn(report.sync.reason or "")
@@ -83,8 +93,31 @@ def _foretell(plan: "SyncPlan") -> None:
     sys.stderr.flush()
 
 
-def _nothing(_: "SyncPlan") -> None:
+def _forewarn(ahead: "Reembedding") -> None:
+    """Show on stderr what is to be embedded anew."""
+    for line in _ahead(ahead):
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _ahead(ahead: "Reembedding | None") -> Iterator[str]:
+    from ragflow.reports import embedding_json  # pydantic is slow to import
+
+    return iter(()) if ahead is None else reembedded(embedding_json(ahead))
+
+
+def _nothing(_: object) -> None:
     return
+
+
+def held(report: Mapping[str, Any]) -> Iterator[str]:
+    """Give the lines of a generation that was built to wait: what to do with it."""
+    if report["held"] is None:
+        return
+    name = escape(report["held"])
+    yield f"{name} waits beside the live index. To compare the two, and to make it live:"
+    yield "  ragflow eval compare --generations"
+    yield f"  ragflow generations promote {name}"
 
 
 def gated(report: Mapping[str, Any]) -> Iterator[str]:

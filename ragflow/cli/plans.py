@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ragflow.cli.tables import duration, table
-from ragflow.terminal import escape
+from ragflow.terminal import escape, one_line
 
 if TYPE_CHECKING:
     from indexes.report import SyncPlan
@@ -46,6 +46,36 @@ def planned(plan: "SyncPlan") -> Iterator[str]:
             yield f"{escape(name)} {escape(one.status)}: {escape(one.error or '')}"
             if one.hint:
                 yield f"  hint: {escape(one.hint)}"
+
+
+def reembedded(ahead: Mapping[str, Any]) -> Iterator[str]:
+    """Give the lines of what another model or chunking asks for: what changed, how much, about how long."""
+    changed = ahead["changed"]
+    yield f"{escape(ahead['reason'].capitalize())} since the live index was built{':' if changed else '.'}"
+    for one in changed:
+        yield "  " + one_line(f"{one['key']}: {one['live']} -> {one['configured']}", 78)
+    fresh, cached = ahead["chunks"] - ahead["cached"], ahead["cached"]
+    if not fresh:
+        yield f"{_chunks(ahead['chunks'])}, all embedded already: none is embedded again."
+        return
+    already = f" ({cached:,} more are embedded already)" if cached else ""
+    yield f"{_chunks(fresh)} to embed{already}, beside the live index: {about(ahead['seconds'])}."
+
+
+def _chunks(count: int) -> str:
+    return f"{count:,} chunk{'' if count == 1 else 's'}"
+
+
+def about(seconds: float | None) -> str:
+    """Return an estimate as no more than it is."""
+    if seconds is None:
+        return "how long is known after the first run with this model"
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 60:
+        return f"about {seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
 
 
 def failures(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -163,6 +163,21 @@ def _say_live(report: dict[str, object] | None, name: str, *, as_json: bool) -> 
         emit(shown)
     else:
         say(f"{escape(str(shown.get('generation', name)))} is live")
+        for line in _otherwise(shown.get("configuration") or ()):
+            say(line)
+
+
+def _otherwise(configuration: Any) -> Iterator[str]:
+    """Say which settings a generation that was just promoted was not built with."""
+    if not configuration:
+        return
+    yield "It was built with other settings than ragflow.yaml has now; set there:"
+    for one in configuration:
+        yield "  " + one_line(f"{one['key']}: {one['built_with']}  (now {one['configured']})", 78)
+    if any(one["key"].startswith("embed.") for one in configuration):
+        yield "Until then questions are refused, and the next index run builds anew."
+    else:
+        yield "Until then the next index run builds anew."
 
 
 def _differences(report: Mapping[str, Any]) -> Iterator[str]:

@@ -95,6 +95,10 @@ def _live(report: Json) -> Iterator[str]:
             yield f"It would take {'about ' + duration(seconds) if seconds >= 1 else 'less than a second'}."
     elif report["promoted"]:
         yield f"{escape(report['generation'])} is live: {size} ({duration(seconds)})"
+    elif report.get("held"):
+        yield (
+            f"{escape(report['generation'])} stays live." if report["generation"] else "Nothing is live yet."
+        )
     elif report["reason"]:
         yield f"No new generation was promoted: {escape(report['reason'])}"
     elif report["generation"]:
@@ -188,3 +192,9 @@ def generations(rows: Sequence[Json]) -> Iterator[str]:
     marks = ["live" if row.get("live") else "held" if row.get("held") else "" for row in rows]
     lines = [[mark, *(row.get(key, "") for key in keys)] for mark, row in zip(marks, rows, strict=True)]
     yield from table(("", *keys), lines)
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if name := (row.get("built_by") or {}).get("name"):
+            names.setdefault(name, []).append(row["generation"])
+    for name, of in names.items():
+        yield f"built by {one_line(name, 70)}" + (f": {', '.join(of)}" if len(names) > 1 else "")

@@ -36,6 +36,7 @@ EXIT_CODES = {
     "UnknownRun": 2,
     "WeightsMissing": 2,
     "WeightsMismatch": 2,
+    "VectorsUnsound": 2,
     "ExtraMissing": 2,
     "WorkspaceTooNew": 2,
     "NoGeneration": 3,
