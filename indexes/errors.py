@@ -67,7 +67,11 @@ class VectorsUnsound(StorageError):
 
 
 class ServerUnavailable(StorageError):
-    """The index server does not answer, or answers what no such server should."""
+    """The index server does not answer, or not as asked; ``status`` is that of HTTP, None without an answer."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class ServerRefused(ServerUnavailable):

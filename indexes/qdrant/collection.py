@@ -11,7 +11,7 @@ from typing import Any
 from indexes.errors import CollectionForeign, ServerUnavailable
 from indexes.generations import Manifest
 from indexes.qdrant.points import DENSE, LEXICAL, Point
-from indexes.qdrant.server import Absent, Exists, Remote, Server
+from indexes.qdrant.server import ABSENT, EXISTS, Remote, Server
 
 MAKER = "ragflow/1"
 """In the metadata of every collection of ours; it changes when points of another form are written."""
@@ -52,7 +52,9 @@ class Collections:
             return None
         try:
             info = self._remote.call(lambda client: client.get_collection(name))
-        except Absent:
+        except ServerUnavailable as error:
+            if error.status != ABSENT:
+                raise
             return None
         found = _state(info.config.metadata)
         if found is None or (found.workspace, found.generation) != (self._workspace, generation):
@@ -113,7 +115,9 @@ class Collections:
                     metadata=self._metadata(manifest, complete=False),
                 )
             )
-        except Exists:
+        except ServerUnavailable as error:
+            if error.status != EXISTS:
+                raise
             # Made by an attempt whose answer was lost, or by somebody else just now: then `state` tells.
             self.state(manifest.id)
 
@@ -226,7 +230,9 @@ class Collections:
         )
         try:
             self._remote.call(lambda client: client.update_collection_aliases(renamed))
-        except (Absent, Exists) as error:
+        except ServerUnavailable as error:
+            if error.status not in (ABSENT, EXISTS):
+                raise
             if self.live() != generation:  # else an attempt whose answer was lost had done it
                 raise self._raced() from error
         if self.live() != generation:

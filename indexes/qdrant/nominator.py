@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from indexes.errors import NotPushed
+from indexes.errors import NotPushed, ServerUnavailable
 from indexes.generations import Manifest
 from indexes.nominating import Nominee, Wish
 from indexes.qdrant.collection import Collections
 from indexes.qdrant.points import DENSE, LEXICAL, sparse_question
 from indexes.qdrant.publisher import workspace_id
-from indexes.qdrant.server import Absent, Remote
+from indexes.qdrant.server import ABSENT, Remote
 from indexes.store import Store
 
 _OVERSAMPLING = 2.0  # quantised vectors choose twice as many, the full ones choose among these
@@ -49,7 +49,9 @@ class QdrantNominator:
             found = self._remote.call(
                 lambda client: client.query_points(name, with_payload=_PAYLOAD, **query)
             ).points
-        except Absent as error:
+        except ServerUnavailable as error:
+            if error.status != ABSENT:
+                raise
             self._known = None
             raise _not_pushed(wish.generation, self._remote.server.url) from error
         return [nominee for one in found if (nominee := _nominee(one.payload)) is not None]

@@ -79,12 +79,8 @@ class _Again(Exception):
         self.after = after
 
 
-class Absent(ServerUnavailable):
-    """What was asked for is not on the server; or what answers there is no such server at all."""
-
-
-class Exists(ServerUnavailable):
-    """What was to be made is on the server already."""
+ABSENT, EXISTS = 404, 409
+"""The status of an error where what was asked for is not there, and where what was to be made is."""
 
 
 class Remote:
@@ -105,9 +101,9 @@ class Remote:
         """Send a request and return what it gives.
 
         Raises:
-            ServerUnavailable: no answer, or an error of the server's, every time; or no sound answer.
+            ServerUnavailable: no answer, or an error of the server's, every time; or no sound answer. Its
+                ``status`` is ABSENT or EXISTS where the server says so.
             ServerRefused: the key is refused.
-            Absent: 404. Exists: 409.
         """
         client = self._client
         backing_off = wait_exponential(self._wait, _LONGEST_WAIT) + wait_random(0, self._wait)
@@ -185,10 +181,11 @@ class Remote:
                 else f"the Qdrant server at {self.server.url} wants a key",
                 hint="set the variable that index.qdrant.api_key_env names to a key that may write",
             )
-        if status == 404:
-            return Absent(f"{self.server.url} answers that there is no such thing{told}", hint=_ADDRESS)
-        if status == 409:
-            return Exists(f"{self.server.url} answers that it is there already{told}", hint=_ADDRESS)
+        if status in (ABSENT, EXISTS):
+            said = "there is no such thing" if status == ABSENT else "it is there already"
+            return ServerUnavailable(
+                f"{self.server.url} answers that {said}{told}", hint=_ADDRESS, status=status
+            )
         if status in (408, 425, 429) or status >= 500:
             return _Again(f"answers with {status}{told}")
         return ServerUnavailable(
