@@ -7,8 +7,10 @@ StorageError
 |-- StoreDamaged        a file of the workspace is missing or not what its digest says
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
-|-- ModelMissing        the embedding model is not there, incomplete or damaged
-`-- ModelMismatch       the live generation was built by another model
+|-- ModelMissing        a model is not there, incomplete or damaged
+|-- ModelMismatch       the live generation was built by another model
+|-- ModelUnfit          a model is there, and not of the kind that is wanted
+`-- ExtraMissing        a package that an extra brings is not installed
 """
 
 
@@ -45,8 +47,16 @@ class UnknownGeneration(StorageError):
 
 
 class ModelMissing(StorageError):
-    """The embedding model is not there, incomplete or damaged."""
+    """A model is not there, incomplete or damaged."""
 
 
 class ModelMismatch(StorageError):
     """The live generation was built by another model than the one configured."""
+
+
+class ModelUnfit(StorageError):
+    """A model is there, and not of the kind that is wanted: it has another head."""
+
+
+class ExtraMissing(StorageError):
+    """A package that an extra brings is not installed."""

