@@ -23,12 +23,12 @@ def write(
 ) -> Path:
     """Write a checkpoint folder. With ``bias`` the head gives just this, whatever it reads."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     folder.mkdir(parents=True)
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
     torch.manual_seed(seed)
     model = BertForSequenceClassification(
         BertConfig(
@@ -48,9 +48,13 @@ def write(
             model.classifier.weight.zero_()
             model.classifier.bias.copy_(torch.tensor(list(bias)))
     model.save_pretrained(folder)
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=POSITIONS).save_pretrained(
-        folder
-    )
+    reads = Tokenizer(models.WordPiece({word: at for at, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    reads.normalizer = normalizers.BertNormalizer()
+    reads.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    reads.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    named = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=reads, model_max_length=POSITIONS, **named)
+    tokenizer.save_pretrained(folder)
     if not sigmoid:
         change(folder, sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
     return folder
