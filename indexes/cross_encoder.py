@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 
 EXTRA = 'pip install "ragflow[transformers]"'
 _SAVED = "give a folder as save_pretrained writes it, in the safetensors format, with its tokenizer"
-_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model")
-_TOKENIZERS += ("sentencepiece.bpe.model",)
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 _COUNTED = (".json", ".safetensors", ".txt", ".model")  # what a number may depend on
 
 

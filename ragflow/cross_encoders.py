@@ -45,7 +45,7 @@ class CrossEncoders:
         return ModelEntailment(encoder, entails=section.entails, contradicts=section.contradicts)
 
     def keys(self, *, reranked: bool) -> dict[str, str]:
-        """Return the digest of each that is configured, by its key in ``ragflow.yaml``."""
+        """Return the digest of each that takes part, by its key in ``ragflow.yaml``."""
         reranker = self.reranker if reranked else None
         named = {"search.rerank": reranker, "answer.entailment": self.entailment}
         return {name: one.key for name, one in named.items() if one is not None}
