@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,10 +73,15 @@ def reranked(folder):
     return configure(folder, search={"rerank": "models/reranker"})
 
 
-def command(folder, *arguments, **environ):
+def command(folder, *arguments):
     """Run the program as a person does."""
     line = [sys.executable, "-m", "ragflow.cli", "-C", str(folder), *arguments]
-    told = {**os.environ, "PYTHONPATH": str(Path(ragflow.__file__).parents[1]), "COLUMNS": "80", **environ}
+    told = {
+        **os.environ,
+        "PYTHONPATH": str(Path(ragflow.__file__).parents[1]),
+        "COLUMNS": "80",
+        "OMP_NUM_THREADS": "1",
+    }
     return subprocess.run(line, capture_output=True, text=True, check=False, env=told)
 
 
@@ -216,6 +222,20 @@ def test_doctor_looks_at_both_models(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     absent = look(search={"rerank": "models/reranker"})["reranker"]
     assert (absent.status, absent.cure) == ("fail", 'pip install "ragflow[transformers]"')
+
+
+def test_both_forms_on_the_page_are_one_setting(repository, tmp_path):
+    page = (repository / "docs" / "models.md").read_text().partition("## A reranker")[2]
+    found = []
+    for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        (tmp_path / "ragflow.yaml").write_text(block)
+        found.append(load(tmp_path / "ragflow.yaml", environ={}))
+    short, long, brief, whole = found
+    assert (short.digest, brief.digest) == (long.digest, whole.digest)
+    assert (short.search.rerank.model, brief.answer.entailment.model) == (
+        "models/my-reranker",
+        "models/my-nli",
+    )
 
 
 # -- evaluations ------------------------------------------------------------------------------------------

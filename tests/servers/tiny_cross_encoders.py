@@ -30,6 +30,7 @@ def write(
     logging.disable_progress_bar()
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
+    torch.set_num_threads(1)  # threads that wait for each other cost more than so small a model
     model = BertForSequenceClassification(
         BertConfig(
             vocab_size=len(WORDS),
