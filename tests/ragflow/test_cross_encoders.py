@@ -154,6 +154,20 @@ def test_what_is_hidden_never_comes_to_the_model(reranked, monkeypatch):
         assert any("secret" in text for pair in read for text in pair)
 
 
+def test_without_the_hidden_source_every_byte_is_the_same(reranked, tmp_path, clone):
+    alone = clone(reranked, tmp_path / "alone")
+    (alone / "closed" / "board.md").unlink()
+    given = []
+    for folder in (reranked, alone):
+        with ragflow.open(folder) as app:
+            assert app.index(allow_deletes=True).exit_code == 0
+            hits = app.search(QUESTION, readers=EVERYONE)
+            answer = app.ask(QUESTION, readers=EVERYONE).to_json()
+            differing = ("run", "created", "timings_ms", "generation")
+            given.append((hits, {key: told for key, told in answer.items() if key not in differing}))
+    assert given[0] == given[1]
+
+
 def test_ask_answers_from_reranked_passages_and_weighs_them_by_what_it_was_fitted_on(reranked):
     asker, options = Asker("user:mia", tuple(EVERYONE), acting=True), AskOptions(explain=True)
     with ragflow.open(reranked) as app:
