@@ -25,8 +25,8 @@ from indexes.index import EmbeddedIndex
 from indexes.query import Found, Query
 from indexes.store import Store
 from ragflow import parts
+from ragflow.remembering import Remembering
 from ragflow.routing.scores import DEPTH, Described, SourceScores, profiled, weighed
-from ragflow.systems import Remembering
 
 QUESTIONS = Path(__file__).parent / "questions" / "handbooks_and_filings.jsonl"
 READERS = frozenset({"everyone"})

@@ -9,10 +9,12 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from evals.amounts import amounts, dates
 from evals.cases import Case, Response, Span
 from evals.citations import NO_ANSWER, NOT_ANSWERED, answered, proves
+from evals.entailment import Entailment
 from evals.grounding import Passage, Quote, check
 from evals.measures import Metric, Taken
 
@@ -141,7 +143,7 @@ def _agree(unit: str, other: str) -> bool:
     return not unit or not other or unit == other
 
 
-def groundedness(response: Response, *, question: str = "") -> float:
+def groundedness(response: Response, *, question: str = "", entailment: Entailment | None = None) -> float:
     """Return the share of claims without a finding by ``evals.grounding.check``, as when they were made.
 
     An answer without claims proves nothing: 0. A citation that lies in a table row may be proven by that
@@ -161,6 +163,7 @@ def groundedness(response: Response, *, question: str = "") -> float:
             [quotes[at] for at in claim.citations if 0 <= at < len(quotes)],
             passages,
             question=question,
+            entailment=entailment,
         )
         for claim in response.claims
     ]
@@ -205,14 +208,20 @@ def _by_text(compare: Callable[[str, str], float]) -> Callable[[Case, Response],
     return take
 
 
-def _grounded(case: Case, response: Response) -> Taken:
+def _grounded(case: Case, response: Response, *, entailment: Entailment | None = None) -> Taken:
     if response.outcome is None:
         return NO_ANSWER
     if not answered(response):
         return NOT_ANSWERED
     # A follow-up is asked with what it leaves out, which stands in the turns before it.
     asked = [turn.text for turn in case.history if turn.role == "user"]
-    return (groundedness(response, question="\n".join([*asked, case.question])),)
+    text = "\n".join([*asked, case.question])
+    return (groundedness(response, question=text, entailment=entailment),)
+
+
+def grounded_by(entailment: Entailment | None) -> Metric:
+    """Declare groundedness as an answer is validated where this model of entailment is configured."""
+    return Metric("groundedness", "answer", partial(_grounded, entailment=entailment), lambda _: (0.0,))
 
 
 def _always(*, refusing: bool) -> Callable[[Case], Taken]:
@@ -253,7 +262,7 @@ def _text(name: str, compare: Callable[[str, str], float]) -> Metric:
 
 TEXTS = (_text("exact_match", exact_match), _text("token_F1", token_f1), _text("ROUGE-L", rouge_l))
 CHECKED = (
-    Metric("groundedness", "answer", _grounded, lambda _: (0.0,)),
+    grounded_by(None),
     # A system that raised has said nothing: neither right nor wrong.
     Metric("CRAG", "answer", crag, lambda case: _unknowable(case) or (0.0,), bounds=(-1.0, 1.0)),
     _baseline("CRAG_refuse_all", refusing=True),

@@ -1,4 +1,4 @@
-"""Does a claim stand in its quotes, and do the quotes stand in the passages? No model is asked.
+"""Does a claim stand in its quotes, and do the quotes stand in the passages? No model is needed.
 
 The same functions validate an answer before it is shown and measure answers in an evaluation. They are
 made to fail closed: a true paraphrase may be turned down, a claim that its quotes do not carry should
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evals.counting import miscounted
+from evals.entailment import Entailment
 from evals.folding import locate, plain, whole
 from evals.names import Surroundings, misnamed
 from evals.polarity import opposed
@@ -63,7 +64,12 @@ class Passage:
 
 
 def check(
-    claim: str, quotes: Sequence[Quote], passages: Sequence[Passage], *, question: str = ""
+    claim: str,
+    quotes: Sequence[Quote],
+    passages: Sequence[Passage],
+    *,
+    question: str = "",
+    entailment: Entailment | None = None,
 ) -> tuple[Finding, ...]:
     """Return everything that is wrong with the claim; nothing when its quotes prove it.
 
@@ -73,6 +79,9 @@ def check(
     every date, and no clause negated or turned into its opposite. A claim that is its one quote, word for
     word, needs only the first part. A name that the ``question`` asks about may be missing from the
     quotes, if the passages that they stand in have it.
+
+    What passes all this, and is not its quote, is put to ``entailment`` where there is one: it must follow
+    from its quotes, and must not be their opposite.
     """
     found: list[Finding] = []
     standing: list[Quote] = []
@@ -93,7 +102,22 @@ def check(
         found += _supported(claim, texts, _around(question, standing, passages))
         found += [Finding("number_mismatch", detail) for detail in miscounted(claim, texts)]
         found += [Finding("contradicted", detail) for detail in opposed(claim, texts)]
+        if entailment is not None and not found:
+            found += _inferred(claim, texts, entailment)
     return tuple(found)
+
+
+def _inferred(claim: str, quotes: Sequence[str], entailment: Entailment) -> Iterator[Finding]:
+    """Give what a model says against a claim that passed the rest."""
+    seen = entailment.infer("\n".join(quotes), claim)
+    if seen.contradiction > entailment.contradicts:
+        yield Finding(
+            "contradicted", f"the model of entailment calls it the opposite ({seen.contradiction:.2f})"
+        )
+    elif seen.entailment < entailment.entails:
+        yield Finding(
+            "unsupported", f"it does not follow, says the model of entailment ({seen.entailment:.2f})"
+        )
 
 
 def _around(question: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> Surroundings:

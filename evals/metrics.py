@@ -6,6 +6,7 @@ from functools import cache
 
 from evals import answers, citations, refusals, retrieval, routes
 from evals.cases import Case, Response
+from evals.entailment import Entailment
 from evals.errors import UnknownMetric
 from evals.measures import Kind, Metric, Taken
 
@@ -19,13 +20,18 @@ _FAILED = "the case failed"
 _ANSWERING: frozenset[Kind] = frozenset({"answer", "refusal", "routing"})
 
 
-def parse(names: Sequence[str]) -> tuple[Metric, ...]:
+def parse(names: Sequence[str], *, entailment: Entailment | None = None) -> tuple[Metric, ...]:
     """Return the metrics of these names, in their order, a repeated name once.
 
     A name is one of this program's (``token_F1``), ragas' (``ragas:ExactMatch``) or anything that
-    ir-measures parses (``nDCG@10``, ``P(rel=2)@5``, ``RR``). Raises ``UnknownMetric``.
+    ir-measures parses (``nDCG@10``, ``P(rel=2)@5``, ``RR``). ``entailment``: the model that answers are
+    validated by, for the metric that repeats it. Raises ``UnknownMetric``.
     """
-    return tuple(_named(name) for name in dict.fromkeys(name.strip() for name in names))
+    found = (_named(name) for name in dict.fromkeys(name.strip() for name in names))
+    if entailment is None:
+        return tuple(found)
+    checked = answers.grounded_by(entailment)
+    return tuple(checked if metric.name == checked.name else metric for metric in found)
 
 
 def take_all(metrics: Iterable[Metric], case: Case, response: Response) -> dict[str, Taken]:

@@ -7,8 +7,9 @@ StorageError
 |-- StoreDamaged        a file of the workspace is missing or not what its digest says
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
-|-- ModelMissing        the embedding model is not there, incomplete or damaged
+|-- ModelMissing        a model is not there, incomplete or damaged
 |-- ModelMismatch       the live generation was built by another model
+|-- ModelUnfit          a model is there, and not of the kind that is wanted
 |-- ExtraMissing        a package that an extra brings is not installed
 |-- VectorsUnsound      the embedding model gave no unit vectors, or some of another width
 |-- ServerUnavailable   the index server does not answer, or not as it should
@@ -51,11 +52,15 @@ class UnknownGeneration(StorageError):
 
 
 class ModelMissing(StorageError):
-    """The embedding model is not there, incomplete or damaged."""
+    """A model is not there, incomplete or damaged."""
 
 
 class ModelMismatch(StorageError):
     """The live generation was built by another model than the one configured."""
+
+
+class ModelUnfit(StorageError):
+    """A model is there, and not of the kind that is wanted: it has another head."""
 
 
 class ExtraMissing(StorageError):
@@ -67,7 +72,7 @@ class VectorsUnsound(StorageError):
 
 
 class ServerUnavailable(StorageError):
-    """The index server does not answer, or not as asked; ``status`` is that of HTTP, None without an answer."""
+    """The index server does not answer, or not as asked. ``status``: of HTTP; None without an answer."""
 
     def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
         super().__init__(message, hint=hint)

@@ -44,11 +44,16 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What each leg gave: BM25 (0 and up), cosine (-1 to 1). None where the leg did not take part."""
+    """What each leg gave: BM25 (0 and up), cosine (-1 to 1). None where the leg did not take part.
+
+    ``rerank``: what a reranker's model gave, of any range, more is better; None where it saw no such hit.
+    ``fused``: the score of both legs together where another one orders the hits, else None.
+    """
 
     lexical: float | None
     dense: float | None
     rerank: float | None = None
+    fused: float | None = None
 
 
 HIDDEN = "hidden_text"
@@ -69,7 +74,8 @@ class Hit:
     """A chunk found. ``text == revision's text[start:end]``; ``headings`` outermost first.
 
     ``anchors`` and ``flags`` are those that overlap the chunk; ``unseen`` are all spans of the document that
-    a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6.
+    a person who opens the file would not see. ``score`` is fused, 0 to 1, rounded to 1e-6; behind a reranker
+    it is that of ``indexes.reranking``. It never rises from one hit to the next.
     ``language`` is the one whose rules its words were analysed by: "en" too where there are none for its own.
     ``also``: chunks of other documents that say the same and rank behind it, best first.
     ``link`` opens the document where the chunk starts; ``unopened`` is that link with its ``{line}`` left
@@ -96,6 +102,11 @@ class Hit:
     also: tuple[str, ...] = ()
     unopened: str | None = None
     lines: Lines = ()
+
+    @property
+    def fused(self) -> float:
+        """What both legs gave together, 0 to 1, whatever orders the hits."""
+        return self.score if self.scores.fused is None else self.scores.fused
 
     def link_at(self, position: int) -> str | None:
         """Return the link that opens the document at a position within the chunk."""

@@ -98,6 +98,17 @@ def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
     Raises:
         ModelMissing: the file is not there, cut short, or not in this format.
     """
+    data, base, header = _header(path)
+    return {name: _tensor(path, data, base, entry) for name, entry in header.items()}
+
+
+def tensor_names(path: Path) -> frozenset[str]:
+    """Return the names of the tensors of a safetensors file, of whatever type. Raises as the above."""
+    return frozenset(_header(path)[2])
+
+
+def _header(path: Path) -> tuple[mmap.mmap, int, dict[str, object]]:
+    """Return the mapped file, where its tensors begin, and what its header says of each."""
     try:
         with path.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -113,7 +124,7 @@ def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
     if not isinstance(header, dict):
         raise _damaged(path, "its header is not a JSON object")
     header.pop("__metadata__", None)
-    return {name: _tensor(path, data, 8 + length, entry) for name, entry in header.items()}
+    return data, 8 + length, header
 
 
 def _tensor(path: Path, data: mmap.mmap, base: int, entry: object) -> NDArray[np.generic]:

@@ -20,14 +20,16 @@ from ragflow import identity, parts, upkeep
 from ragflow.answering import Answering, AskOptions
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.errors import NotFound, check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
+from ragflow.proving import Archive, prove
 from ragflow.records import Run, timestamp
 from ragflow.reports import SearchReport
 from ragflow.runs import RunStore
-from ragflow.verify import Proof, verify, verify_object
+from ragflow.verify import Proof
 
 if TYPE_CHECKING:
     from indexes.reembedding import Reembedding
@@ -64,6 +66,7 @@ class App:
         self._opened_index: EmbeddedIndex | None = None
         self._opened_answering: Answering | None = None
         self._opened_embedder: Embedder | None = None
+        self._encoders = CrossEncoders(config)
 
     def __enter__(self) -> Self:
         return self
@@ -150,10 +153,9 @@ class App:
         began = time.perf_counter()
         text = check_question(question)
         asker = identity.readers(readers)
-        query = Query(
-            text, frozenset(asker), self._sources(sources, asker), k or self.config.search.k, system
-        )
-        found = self._index().search(query)
+        where = self._sources(sources, asker)
+        query = Query(text, frozenset(asker), where, k or self.config.search.k, system)
+        found = self._encoders.searched(self._index(), system).search(query)
         spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
         return SearchReport(text, asker, system, found, spent)
 
@@ -215,25 +217,8 @@ class App:
         may not read now.
         """
         who = frozenset(identity.readers(readers))
-        library = self._library()
-        if isinstance(run, Mapping):
-            return verify_object(
-                run,
-                text=lambda name, revision: (
-                    library.evidence(name, revision) if library.may_read(name, who) else None
-                ),
-                now=lambda name: library.standing(name, who),
-            )
-        if self._runs.check(run) == "changed" and not self._runs.readable(run):
-            return Proof(run, "changed", ())
-        record = self._history.get(run, self._standing_for(readers))
-        return verify(
-            record.output,
-            run=record.run,
-            record=self._runs.check(record.run) or "changed",
-            text=library.evidence,
-            now=lambda name: library.standing(name, who),
-        )
+        archive = Archive(self._library(), self._runs, self._history)
+        return prove(run, archive, who, self._standing_for(readers))
 
     # -- looking up ------------------------------------------------------------------------------
 
@@ -359,7 +344,9 @@ class App:
 
     def _answering(self) -> Answering:
         if self._opened_answering is None:
-            workshop = parts.Workshop(self.config, self._index(), lambda texts: self._embedder().embed(texts))
+            workshop = parts.Workshop(
+                self.config, self._index(), lambda texts: self._embedder().embed(texts), self._encoders
+            )
             self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
         return self._opened_answering
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from evals.entailment import Entailment
 from evals.grounding import Finding
 from indexes.query import Found, Hit, Index
 from ragflow.answers import Reason, Rejected
@@ -229,10 +230,11 @@ class Casting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Who does what in ``ask``."""
+    """Who does what in ``ask``. ``entailment`` None: claims are checked without a model."""
 
     index: Index
     guard: Guard
     router: Router
     weigher: Weigher
     casting: Casting
+    entailment: Entailment | None = None

@@ -231,7 +231,7 @@ def _put(
         if not isinstance(inside[key], dict):
             raise ConfigError(f"{origin}: {'.'.join(keys[:depth])} is no section")
         inside = inside[key]
-    if isinstance(inside.get(keys[-1]), dict):
+    if isinstance(inside.get(keys[-1]), dict) and value is not None:  # null switches a section off
         raise ConfigError(f"{origin}: {'.'.join(keys)} is a section: set one of its keys")
     inside[keys[-1]] = value
     origins[tuple(keys)] = origin

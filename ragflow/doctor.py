@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ragflow.config import Config, find, load
+from ragflow.cross_encoder_sections import Entailment, Rerank
 from ragflow.errors import translate
 
 Status = Literal["ok", "warn", "fail"]
@@ -59,8 +60,8 @@ def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool
     """
     config = load(find(folder), overrides=overrides)
     checks = [_configuration(config), *_variables(config), _model(config), _rights(config.workspace, fix=fix)]
-    checks += [_space(config), _ocr(config), *_parsers(config), _extras(), *_models(config)]
-    checks += _server(config)
+    checks += [_space(config), _ocr(config), *_parsers(config), _extras()]
+    checks += [*_cross_encoders(config), *_models(config), *_server(config)]
     try:
         with opener(folder, overrides) as app:
             return checks + app.health(fix=fix)
@@ -213,6 +214,29 @@ def _server(config: Config) -> list[Check]:
     from ragflow.server_check import check
 
     return [check(config)]
+
+
+def _cross_encoders(config: Config) -> Iterator[Check]:
+    """Look whether the reranker and the model of entailment could be loaded; none is."""
+    from ragflow.cross_encoders import CrossEncoders
+
+    encoders = CrossEncoders(config)
+    wanted: tuple[tuple[str, Rerank | Entailment | None, Callable[[], Any]], ...] = (
+        ("reranker", config.search.rerank, lambda: encoders.reranker),
+        ("entailment", config.answer.entailment, lambda: encoders.entailment),
+    )
+    for name, section, opened in wanted:
+        if section is None:
+            continue
+        try:
+            key = opened().key
+        except Exception as error:
+            known = translate(error)
+            if known is None:
+                raise
+            yield Check(name, "fail", str(known), known.hint)
+        else:
+            yield Check(name, "ok", f"{section.model}, digest of its files {key[:16]}...")
 
 
 def _extras() -> Check:

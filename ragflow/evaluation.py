@@ -4,7 +4,7 @@ The walk: read the data set, decide whose rights count, make the systems, leave 
 go on with a run that was killed or start one, measure case by case, say what it was in the run records.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,17 +26,18 @@ from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.store import Store
-from ragflow import functions, gold, identity, systems
+from ragflow import gold, identity, systems
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.errors import UnknownRun, map_errors
+from ragflow.evaluated_settings import described
 from ragflow.evaluation_rights import default_metrics, forbidden, readers_of
 from ragflow.evaluation_views import view
 from ragflow.identity import Asker
 from ragflow.library import Library
 from ragflow.records import blank, new_id, timestamp
-from ragflow.redact import redact
+from ragflow.remembering import Remembering
 from ragflow.runs import RunStore
-from ragflow.sections import Settings
 
 if TYPE_CHECKING:
     from evals.proposals import Page
@@ -123,13 +124,15 @@ class Evaluation:
         data = sample(data, fold=options.fold, limit=options.limit, seed=options.seed)
         asker = identity.asking(self._config, as_=options.readers or ())
         refused = forbidden(self._config, data.cases, asker)
-        metrics = parse(options.metrics or default_metrics(data.kind))
-        questions = systems.Remembering(self._embedder)
+        encoders = CrossEncoders(self._config)
+        wanted = options.metrics or default_metrics(data.kind)
+        metrics = parse(wanted, entailment=encoders.entailment)
+        questions = Remembering(self._embedder)
         # One generation for the whole run, whatever is promoted meanwhile.
         generation = Generations(self._config.workspace).live()
         with closing(self._open(lambda: questions, generation)) as index:
-            kit = self._kit(index, questions, asker, beir=data.kind == "beir")
-            names = options.systems or systems.BUILT_IN
+            kit = replace(self._kit(index, questions, asker, beir=data.kind == "beir"), encoders=encoders)
+            names = options.systems or systems.configured(self._config)
             made = {name: systems.make(name, kit) for name in names}
             allowed = [case for case in data.cases if case.id not in refused]
             gone = gold.gone(allowed, kit) if not kit.beir else {}
@@ -139,7 +142,7 @@ class Evaluation:
                 setup,
                 systems=tuple(made),
                 metrics=tuple(metric.name for metric in metrics),
-                config=described(self._config, made),
+                config=described(self._config, made, encoders),
                 excluded=excluded,
             )
             work = _Work(setup, data.cases, made, metrics)
@@ -262,7 +265,7 @@ class Evaluation:
         refused = forbidden(self._config, data.cases, asker)
         if refused:
             note(f"{len(refused):,} questions are left out: {next(iter(refused.values()))}")
-        questions = systems.Remembering(self._embedder)
+        questions = Remembering(self._embedder)
         with closing(self._open(lambda: questions, None)) as index:
             kit = self._kit(index, questions, asker, beir=False)
             systems.check_model(kit)  # else each question would fail with it
@@ -297,9 +300,7 @@ class Evaluation:
         """Erase the document's wording from what was stored; return the runs that may show it still."""
         return self._stored.erase(document)
 
-    def _kit(
-        self, index: EmbeddedIndex, questions: systems.Remembering, asker: Asker, *, beir: bool
-    ) -> systems.Kit:
+    def _kit(self, index: EmbeddedIndex, questions: Remembering, asker: Asker, *, beir: bool) -> systems.Kit:
         readers = partial(readers_of, asker=asker)
         return systems.Kit(self._config, index, questions, actor=asker.actor, readers=readers, beir=beir)
 
@@ -341,22 +342,6 @@ class _Work:
 
 def _may_see(setup: Setup, asker: Asker) -> bool:
     return asker.auditor or setup.actor[:1] == (asker.actor,)
-
-
-def described(config: Config, made: Collection[str]) -> dict[str, object]:
-    """Return the configuration as a plain object without secrets, and what is imported by its digest."""
-    settings = Settings(**{name: getattr(config, name) for name in Settings.model_fields})
-    plain = {name: _without_secrets(value) for name, value in settings.model_dump(mode="json").items()}
-    imported = {name: functions.source_digest(name) for name in made if ":" in name}
-    return {**plain, "functions": imported} if imported else plain
-
-
-def _without_secrets(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_secrets(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
-    return redact(value, ["secret"]) if isinstance(value, str) else value
 
 
 def _keeping(system: System, rankings: dict[str, Sequence[Ranked]]) -> System:

@@ -156,6 +156,7 @@ def _scored(question: str, found: Found, vectors: _Vectors) -> list[Scored]:
     """Return the best candidates, best first, ties by their order in the hits."""
     hits = found.hits
     asked = next((answer for pattern, answer in _TYPES if pattern.search(question)), None)
+    # The score that orders the hits says which are read; what they are worth was fitted on the fused one.
     read = sorted(sorted(range(len(hits)), key=lambda at: -hits[at].score)[:READ_HITS])
     all_found = [replace(each, hit=read[each.hit]) for each in candidates([hits[at] for at in read])]
     idf = {each: found.idf_of(hits[each.hit]) for each in all_found}
@@ -172,7 +173,7 @@ def _scored(question: str, found: Found, vectors: _Vectors) -> list[Scored]:
             "cosine": cosine,
             "coverage": wide[each],
             "type": typed[each],
-            "hit": hits[each.hit].score,
+            "hit": hits[each.hit].fused,
         }
         return sum(weight * seen[name] for name, weight in weights.items())
 
@@ -240,6 +241,7 @@ def _fused(hits: Sequence[Hit]) -> tuple[Hit, ...]:
             score=round(
                 ((near - low) / spread if spread else 1.0) / 2 + (words / most if most else 1.0) / 2, 6
             ),
+            scores=replace(hit.scores, fused=None),
         )
         for hit, words, near in zip(hits, lexical, dense, strict=True)
     )

@@ -26,13 +26,15 @@ from indexes.report import Progress
 from indexes.store import Store, batches
 from ragflow import identity, parts, systems
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.identity import Asker
 from ragflow.records import timestamp
+from ragflow.remembering import Remembering
 from ragflow.sections import Embed
 from ragflow.source_sections import BeirSource
 
 SYSTEM = "hybrid"
-"""What a gate measures: the configured system."""
+"""What a gate calls what it measures: search as people get it, with the reranker where one is configured."""
 
 _SHOWN = 10
 
@@ -45,6 +47,7 @@ class Bench:
     store: Store
     asker: Asker
     progress: Callable[[Progress], None]
+    encoders: CrossEncoders
 
     def measure(
         self,
@@ -52,7 +55,7 @@ class Bench:
         metrics: Sequence[Metric],
         excluded: Mapping[str, str],
         generation: Manifest,
-        questions: systems.Remembering,
+        questions: Remembering,
         *,
         name: str,
     ) -> EvalRun:
@@ -73,19 +76,26 @@ class Bench:
         data: Dataset,
         metrics: Sequence[Metric],
         index: EmbeddedIndex,
-        questions: systems.Remembering,
+        questions: Remembering,
     ) -> System:
         beir = data.kind == "beir"
         kit = systems.Kit(
-            self.config, index, questions, actor=self.asker.actor, readers=self.readers_of, beir=beir
+            self.config,
+            index,
+            questions,
+            self.asker.actor,
+            self.readers_of,
+            beir=beir,
+            encoders=self.encoders,
         )
         if beir or any(one.kind != "retrieval" for one in metrics):
-            return systems.make(SYSTEM, kit)
+            return systems.make(systems.shipped(self.config), kit)
+        searched = self.encoders.reranked(index) or index
 
         # The same ranking as under an answer, where no answer is measured.
         def retrieve(case: Case) -> Response:
             return Response(
-                ranking=kit.ranked(index.places(kit.query(case, "hybrid", systems.DEPTH), texts=0))
+                ranking=kit.ranked(searched.places(kit.query(case, "hybrid", systems.DEPTH), texts=0))
             )
 
         return retrieve

@@ -21,12 +21,14 @@ from indexes.embedding import Embedder
 from indexes.generations import Manifest
 from indexes.report import GateDecision, Progress
 from indexes.store import Store
-from ragflow import identity, systems
+from ragflow import identity
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.errors import ConfigError
 from ragflow.gate_runs import SYSTEM, Bench, departed, summary
 from ragflow.identity import Asker
 from ragflow.records import timestamp
+from ragflow.remembering import Remembering
 from ragflow.sections import Gate
 
 Change = Literal["content", "configuration"]
@@ -117,17 +119,18 @@ class Gating:
 
     def _pairs(self, candidate: Manifest, live: Manifest) -> dict[str, tuple[EvalRun, EvalRun]]:
         """Return for each data set the runs of both; none where the live one's model is gone."""
-        bench = Bench(self.config, self.store, self.asker, self.progress)
+        encoders = CrossEncoders(self.config)
+        bench = Bench(self.config, self.store, self.asker, self.progress, encoders)
         now = self.embedder()
         then = bench.embedder_of(live, now)
         if then is None:
             return {}
-        new = systems.Remembering(lambda: now)
-        old = new if then is now else systems.Remembering(lambda: then)
+        new = Remembering(lambda: now)
+        old = new if then is now else Remembering(lambda: then)
         pairs: dict[str, tuple[EvalRun, EvalRun]] = {}
         for name, data in {one.gate.dataset: one.data for one in self.questions}.items():
             wanted = {one.gate.metric for one in self.questions if one.gate.dataset == name}
-            chosen = metric_names.parse(sorted(wanted))
+            chosen = metric_names.parse(sorted(wanted), entailment=encoders.entailment)
             excluded = {**departed(self.store, self.config, data), **unreviewed(data.cases)}
             pairs[name] = (
                 bench.measure(data, chosen, excluded, live, old, name=f"gate: live, {name}"),

@@ -19,12 +19,13 @@ from indexes.errors import NoGeneration
 from indexes.generations import Generations, Manifest, release
 from indexes.report import Progress
 from indexes.store import Store
-from ragflow import systems
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.errors import UsageError
 from ragflow.evaluation_rights import default_metrics, forbidden
 from ragflow.gate_runs import Bench, departed
 from ragflow.identity import Asker
+from ragflow.remembering import Remembering
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,17 @@ def measured(
     data = load(trial.dataset or _of_gates(where.config))
     for one in data.notes:
         note(one)
-    metrics = parse(trial.metrics or default_metrics(data.kind))
+    encoders = CrossEncoders(where.config)
+    metrics = parse(trial.metrics or default_metrics(data.kind), entailment=encoders.entailment)
     refused = forbidden(where.config, data.cases, where.asker)
     excluded = {**departed(where.store, where.config, data), **unreviewed(data.cases), **refused}
     if excluded:
         first = next(iter(excluded.values()))
         note(f"{len(excluded):,} of {len(data.cases):,} questions are left out: {first}")
-    bench = Bench(where.config, where.store, where.asker, progress)
+    bench = Bench(where.config, where.store, where.asker, progress, encoders)
 
     def asked(side: str, built: Manifest, model: Embedder) -> EvalRun:
-        questions = systems.Remembering(lambda: model)
+        questions = Remembering(lambda: model)
         run = bench.measure(data, metrics, excluded, built, questions, name=f"{side}, {built.id}")
         return _described(run, built)
 

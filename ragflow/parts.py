@@ -17,6 +17,7 @@ from ragflow.asking import Parts, Rules
 from ragflow.built_with import settings_of
 from ragflow.casting import ConfiguredCasting
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.evidence import Embed, SentenceWeigher
 from ragflow.guards.guard import ConfiguredGuard
 from ragflow.masking import mask
@@ -161,11 +162,26 @@ def masked(kinds: Collection[Kind], text: str) -> str:
 
 
 class Workshop:
-    """Makes the parts of ``ask`` over one open index; what is dear to make is made once."""
+    """Makes the parts of ``ask`` over one open index; what is dear to make is made once.
 
-    def __init__(self, config: Config, index: EmbeddedIndex, embed: Embed) -> None:
+    ``encoders``: those of whoever shares them. ``reranked``: passages come through the reranker that is
+    configured, if one is; the router never asks it, for its weights were fitted without.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        index: EmbeddedIndex,
+        embed: Embed,
+        encoders: CrossEncoders | None = None,
+        *,
+        reranked: bool = True,
+    ) -> None:
         self._config = config
         self._index = index
+        opened = encoders or CrossEncoders(config)
+        self._entailment = opened.entailment
+        self._searched = opened.searched(index) if reranked else index
         self._weigher = SentenceWeigher(embed=embed, needed=config.answer.min_confidence)
         sources = {
             name: Described(source.description, source.examples) for name, source in config.sources.items()
@@ -181,7 +197,7 @@ class Workshop:
         """
         config, opened = self._config, models or Models(self._config)
         return Parts(
-            index=self._index,
+            index=self._searched,
             guard=self._guard,
             router=ConfiguredRouter(
                 config.routes,
@@ -198,6 +214,7 @@ class Workshop:
                 anchors_of=self._anchors,
                 fallback=fallback,
             ),
+            entailment=self._entailment,
         )
 
     def _readable(self, readers: frozenset[str]) -> tuple[str, ...]:

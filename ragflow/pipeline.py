@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from evals.entailment import Entailment
 from evals.grounding import Passage, Quote, check, locate
 from indexes.query import Found, Hit, Query
 from ragflow.answers import (
@@ -65,7 +66,7 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
     outcome, reason = expect(routed, found, evidence, min_confidence=rules.min_confidence)
     lineup, proven = parts.casting.lineup(question, routed), NOTHING
     if reason is None:
-        run = _Run(parts.guard, record, deadline)
+        run = _Run(parts.guard, record, deadline, parts.entailment)
         proven = prove(question.text, found, evidence, lineup, run)
         proven = compare(question.text, found, evidence, proven, run)
         outcome, reason = conclude(proven)
@@ -143,6 +144,7 @@ class _Run:
     guard: Guard
     record: Record
     deadline: Deadline
+    entailment: Entailment | None
 
 
 def prove(question: str, found: Found, evidence: Evidence, lineup: Lineup, run: _Run) -> Proven:
@@ -212,7 +214,7 @@ def _draft(
 
 def _judged(question: str, draft: Draft, attempt: int, run: _Run) -> Verdict:
     with run.record.step("validate", attempt=attempt) as step:
-        verdict = judge(draft.claims, draft.passages, run.guard, question=question)
+        verdict = judge(draft.claims, draft.passages, run.guard, question=question, entailment=run.entailment)
         step.input = [claim.text for claim in draft.claims]
         step.output = {
             "claims": len(verdict.claims),
@@ -221,13 +223,20 @@ def _judged(question: str, draft: Draft, attempt: int, run: _Run) -> Verdict:
     return verdict
 
 
-def judge(claims: Sequence[Proposed], hits: Sequence[Hit], guard: Guard, *, question: str = "") -> Verdict:
+def judge(
+    claims: Sequence[Proposed],
+    hits: Sequence[Hit],
+    guard: Guard,
+    *,
+    question: str = "",
+    entailment: Entailment | None = None,
+) -> Verdict:
     """Keep the claims without a finding, each quote narrowed to the exact span where it stands."""
     passages = [Passage(hit.text, _rows(hit), hit.title) for hit in hits]
     kept: list[Proposed] = []
     rejected: list[Rejected] = []
     for claim in claims:
-        findings = check(claim.text, claim.quotes, passages, question=question)
+        findings = check(claim.text, claim.quotes, passages, question=question, entailment=entailment)
         findings = findings or guard.claim(claim, hits)
         if findings:
             rejected += [Rejected(claim.text, finding.kind, finding.detail) for finding in findings]
@@ -243,7 +252,7 @@ def compare(question: str, found: Found, evidence: Evidence, proven: Proven, run
         step.input, step.output = len(proven.claims), {"conflicts": len(both.conflicts)}
     if not both.conflicts:
         return proven
-    verdict = judge(both.claims, both.passages, run.guard, question=question)
+    verdict = judge(both.claims, both.passages, run.guard, question=question, entailment=run.entailment)
     disagree = tuple(f"the documents disagree: {line}" for line in both.conflicts)
     return replace(
         proven,

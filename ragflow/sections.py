@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ragflow.cross_encoder_sections import Entails, Reranks
 from ragflow.index_section import Index
 from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
@@ -70,16 +71,20 @@ class Search(Section):
     heading_boost: Annotated[float, Field(ge=0)] = 2
     k1: Annotated[float, Field(ge=0)] = 1.2
     b: Share = 0.75
-    rerank: None = None
+    rerank: Reranks = None
 
 
 class Answer(Section):
-    """When an answer is given (``tier`` null: extractive), how long it may be and take (seconds)."""
+    """When an answer is given (``tier`` null: extractive), how long it may be and take (seconds).
+
+    ``entailment``: the model that a claim must follow its quotes by, after every other check.
+    """
 
     tier: Text | None = None
     min_confidence: Share = 0.5
     max_claims: Annotated[int, Field(ge=1, le=50)] = 6
     timeout: Annotated[float, Field(gt=0, le=3600)] = 120
+    entailment: Entails = None
 
 
 class Runs(Section):

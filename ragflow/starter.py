@@ -68,6 +68,7 @@ identity:
 #   heading_boost: 2
 #   k1: 1.2                         # BM25
 #   b: 0.75
+#   rerank: null                    # a CrossEncoder, by folder or name: docs/models.md
 # index:
 #   keep_generations: 3
 #   brake: {{share: 0.2, documents: 10}}   # a sync that would delete more than both stops and asks
@@ -79,6 +80,7 @@ identity:
 #   max_claims: 6                   # sentences
 #   timeout: 120                    # seconds for a question, models and all
 #   tier: null                      # of models; null: sentences of the documents, no model
+#   entailment: null                # a CrossEncoder that claims must pass too: docs/models.md
 # models:                           # docs/models.md; pip install "ragflow[llm]"
 #   small: {{try: [{{model: openai/gpt-4o-mini, api_key_env: OPENAI_API_KEY}}], max_usd: 0.02}}
 # budget: {{run_usd: null, day_usd: null}}

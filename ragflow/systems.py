@@ -1,7 +1,9 @@
 """What an evaluation measures: each system a function from a case to what it gives.
 
-``lexical``, ``dense`` and ``hybrid`` are the configured search; on a question file ``hybrid`` answers too,
-by the same pipeline as ``ragflow ask``, without a record of each question. ``bm25`` is rank-bm25 over the
+``lexical``, ``dense`` and ``hybrid`` are the configured search, without a reranker; ``reranked`` is hybrid
+with the one that ``search.rerank`` names. On a question file the last two answer too, by the same pipeline as
+``ragflow ask``, without a record of each question; what people get is ``reranked`` where it is configured,
+else ``hybrid``. ``bm25`` is rank-bm25 over the
 chunks that the asker may read, each with its document's title: the same tokens as ours, nothing of our
 scoring. ``module:function`` is anybody's function. A question with history is made standalone, for every
 system alike, by the rules of ``ask --thread``.
@@ -19,21 +21,23 @@ from functools import lru_cache
 from evals.bm25 import Baseline
 from evals.cases import Case, Ranked, Response, Span, Statement, System
 from evals.errors import UnknownSystem
-from indexes.embedding import Embedder, Vectors
 from indexes.index import EmbeddedIndex, Place
 from indexes.mismatch import mismatch
 from indexes.query import Hit, Query
 from indexes.query import System as Leg
+from indexes.reranking import RerankedIndex
 from ragflow import functions, parts
 from ragflow.answers import Answer, Citation
 from ragflow.asking import Question, Routed, Router
 from ragflow.built_with import settings_of
 from ragflow.complaints import near
 from ragflow.config import Config
+from ragflow.cross_encoders import CrossEncoders
 from ragflow.deadlines import Deadline
 from ragflow.errors import check_question
 from ragflow.pipeline import ask
 from ragflow.records import new_id
+from ragflow.remembering import Remembering, since
 from ragflow.routing.threads import standalone
 from ragflow.steps import Record
 
@@ -48,48 +52,13 @@ _BASELINES = 4  # kept at once: one for each set of readers
 Places = tuple[list[Place], list[str]]
 """What ``EmbeddedIndex.places`` gives: the first chunks found, then the documents of the rest."""
 
+Searched = EmbeddedIndex | RerankedIndex
+
 BUILT_IN: tuple[str, ...] = ("bm25", "lexical", "dense", "hybrid")
+"""The systems that need nothing configured."""
+
+RERANKED = "reranked"
 _LEGS: Mapping[str, Leg] = {"lexical": "lexical", "dense": "dense", "hybrid": "hybrid"}
-
-
-class Remembering:
-    """An embedder that embeds each question once and knows how long that took. Satisfies ``Embedder``."""
-
-    def __init__(self, embedder: Callable[[], Embedder]) -> None:
-        self._embedder = embedder
-        self._known: dict[str, tuple[Vectors, float]] = {}
-
-    @property
-    def key(self) -> str:
-        """The model's own key."""
-        return self._embedder().key
-
-    @property
-    def dimensions(self) -> int:
-        """The model's own."""
-        return self._embedder().dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """The model's own."""
-        return self._embedder().max_tokens
-
-    def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
-        """Return the model's own token offsets."""
-        return self._embedder().token_offsets(text)
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return unit vectors, of one known question without the model."""
-        known = self._known.get(texts[0]) if len(texts) == 1 else None
-        return known[0] if known else self._embedder().embed(texts)
-
-    def know(self, question: str) -> float:
-        """Embed a question unless it is known; return the milliseconds that embedding it took."""
-        if question not in self._known:
-            model = self._embedder()  # opening it is no question's time
-            began = time.perf_counter()
-            self._known[question] = (model.embed([question]), _since(began))
-        return self._known[question][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +66,7 @@ class Kit:
     """What systems are made of.
 
     ``index`` embeds by ``questions``. ``readers``: whose rights count for a case. ``beir``: documents are
-    named by their item alone, and nothing is answered.
+    named by their item alone, and nothing is answered. ``encoders``: None opens them when they are wanted.
     """
 
     config: Config
@@ -106,6 +75,7 @@ class Kit:
     actor: str
     readers: Callable[[Case], frozenset[str]]
     beir: bool
+    encoders: CrossEncoders | None = None
 
     def query(self, case: Case, system: Leg, k: int) -> Query:
         """Return a case as a query. Raises ``QuestionError``."""
@@ -138,25 +108,34 @@ def make(name: str, kit: Kit) -> System:
     Raises:
         UnknownSystem: there is none, it needs what is not configured, or its module cannot be imported.
         ModelMissing, ModelMismatch: it embeds, and the model is absent or not that of the index.
+        ExtraMissing, ModelMissing, ModelUnfit: it is ``reranked``, and the reranker cannot be opened.
     """
     if ":" in name:
         return functions.imported(name)
-    if name == "reranked":
-        raise UnknownSystem(
-            "reranked: no reranker is configured", hint="search.rerank is null: leave this system out"
-        )
     if name == "bm25":
         return _Baselines(kit)
-    if name not in _LEGS:
+    if name not in (*_LEGS, RERANKED):
         raise UnknownSystem(
             f'there is no system "{name}"{near(name, BUILT_IN)}',
-            hint=f"{', '.join(BUILT_IN)}, or module:function",
+            hint=f"{', '.join((*BUILT_IN, RERANKED))}, or module:function",
         )
     if name != "lexical":
         check_model(kit)
-    if name == "hybrid" and not kit.beir:
-        return _answering(kit)
-    return _retrieving(kit, _LEGS[name])
+    encoders = kit.encoders or CrossEncoders(kit.config)
+    searched = _reranked(kit, encoders) if name == RERANKED else kit.index
+    if name in ("hybrid", RERANKED) and not kit.beir:
+        return _answering(kit, searched, encoders)
+    return _retrieving(kit, _LEGS.get(name, "hybrid"), searched)
+
+
+def configured(config: Config) -> tuple[str, ...]:
+    """Return the systems that can be evaluated here."""
+    return BUILT_IN if config.search.rerank is None else (*BUILT_IN, RERANKED)
+
+
+def shipped(config: Config) -> str:
+    """Return the system that searches and answers for people."""
+    return "hybrid" if config.search.rerank is None else RERANKED
 
 
 def check_model(kit: Kit) -> None:
@@ -168,23 +147,33 @@ def check_model(kit: Kit) -> None:
 
 def answers(name: str, *, beir: bool) -> bool:
     """Tell whether a system answers too, or may (one of somebody else's), rather than retrieve alone."""
-    return name not in BUILT_IN or (name == "hybrid" and not beir)
+    return name not in (*BUILT_IN, RERANKED) or (name in ("hybrid", RERANKED) and not beir)
 
 
-def _retrieving(kit: Kit, leg: Leg) -> System:
+def _reranked(kit: Kit, encoders: CrossEncoders) -> RerankedIndex:
+    index = encoders.reranked(kit.index)
+    if index is None or encoders.reranker is None:
+        raise UnknownSystem(
+            "reranked: no reranker is configured", hint="search.rerank is null: leave this system out"
+        )
+    encoders.reranker.load()  # opening it is no question's time
+    return index
+
+
+def _retrieving(kit: Kit, leg: Leg, searched: Searched) -> System:
     def retrieve(case: Case) -> Response:
         embedded = kit.questions.know(asked(case)) if leg != "lexical" else 0.0
         began = time.perf_counter()
-        places = _places(kit, case, leg)
-        searched = _since(began)
-        return Response(ranking=kit.ranked(places), timings_ms=_timings(embedded, {"search": searched}))
+        places = _places(kit, case, leg, searched)
+        spent = since(began)
+        return Response(ranking=kit.ranked(places), timings_ms=_timings(embedded, {"search": spent}))
 
     return retrieve
 
 
-def _places(kit: Kit, case: Case, leg: Leg) -> Places:
+def _places(kit: Kit, case: Case, leg: Leg, searched: Searched) -> Places:
     query = kit.query(case, leg, DEPTH)
-    return _deep(lambda k: kit.index.places(replace(query, k=k), texts=SHOWN))
+    return _deep(lambda k: searched.places(replace(query, k=k), texts=SHOWN))
 
 
 def _deep(first: Callable[[int], Places]) -> Places:
@@ -224,8 +213,9 @@ def _bare_item(document: str) -> Ranked:
     return _bare(document.partition("/")[2])
 
 
-def _answering(kit: Kit) -> System:
-    workshop = parts.Workshop(kit.config, kit.index, kit.questions.embed)
+def _answering(kit: Kit, searched: Searched, encoders: CrossEncoders) -> System:
+    reranked = searched is not kit.index
+    workshop = parts.Workshop(kit.config, kit.index, kit.questions.embed, encoders, reranked=reranked)
     rules = parts.rules(kit.config, explain=True)
 
     def answer(case: Case) -> Response:
@@ -235,9 +225,9 @@ def _answering(kit: Kit) -> System:
         noting = _Noting(working.router)
         question = Question(query.text, kit.actor, query.readers, query.sources)
         given = ask(question, parts=replace(working, router=noting), record=record, rules=rules)
-        route = _route(kit, query, noting.routed)
+        route = _route(kit, query, noting.routed, searched)
         # What was answered from is the head of this: a larger k changes nothing before it.
-        ranking = kit.ranked(_searched(kit, query, noting.routed))
+        ranking = kit.ranked(_searched(query, noting.routed, searched))
         return replace(
             _response(given, record, ranking, _timings(embedded, given.timings_ms)),
             sources=route.sources,
@@ -272,23 +262,23 @@ class _Route:
     everything: tuple[str, ...] | None = None
 
 
-def _route(kit: Kit, query: Query, routed: Routed | None) -> _Route:
+def _route(kit: Kit, query: Query, routed: Routed | None, searched: Searched) -> _Route:
     there = kit.index.readable(query.readers, query.sources).sources
     if routed is None or len(there) < 2:
         return _Route()
     chosen = there if routed.sources is None else tuple(one for one in routed.sources if one in there)
     best = routed.scores[0].source if routed.scores else None
-    shown, rest = _deep(lambda k: kit.index.places(replace(query, k=k), texts=0))
+    shown, rest = _deep(lambda k: searched.places(replace(query, k=k), texts=0))
     everything = dict.fromkeys(kit.named(name) for name in [*(one.document for one in shown), *rest])
     return _Route(chosen, best, len(chosen) / len(there), tuple(everything)[:SHOWN])
 
 
-def _searched(kit: Kit, query: Query, routed: Routed | None) -> Places:
+def _searched(query: Query, routed: Routed | None, searched: Searched) -> Places:
     """Return what the route found; a question that was sent nowhere, or blocked, finds nothing."""
     if routed is None or routed.reason is not None:
         return [], []
     within = replace(query, sources=routed.sources)
-    return _deep(lambda k: kit.index.places(replace(within, k=k), texts=SHOWN))
+    return _deep(lambda k: searched.places(replace(within, k=k), texts=SHOWN))
 
 
 def _response(
@@ -343,7 +333,7 @@ class _Baselines:
             return shown, [places[chunk].document for chunk, _ in found[SHOWN:]]
 
         found = _deep(first)
-        timings = _timings(0.0, {"search": _since(began)})
+        timings = _timings(0.0, {"search": since(began)})
         ranking = self._kit.ranked(found)
         return Response(ranking=ranking, timings_ms=timings)
 
@@ -362,10 +352,6 @@ class _Baselines:
         if len(self._held) > _BASELINES:
             self._held.popitem(last=False)
         return held[1], held[2]
-
-
-def _since(began: float) -> float:
-    return (time.perf_counter() - began) * 1_000
 
 
 def _timings(embedded: float, steps: Mapping[str, float]) -> dict[str, float]:

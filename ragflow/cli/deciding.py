@@ -26,7 +26,7 @@ SystemName = Annotated[
         "--system",
         metavar="NAME",
         callback=unicode_only,
-        help="Which; hybrid, or the run's last.",
+        help="Which; reranked, hybrid, or the run's last.",
         show_default=False,
     ),
 ]

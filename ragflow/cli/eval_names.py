@@ -67,7 +67,7 @@ def target(folder: Path, file: Path, *, new: str = "") -> Path:
 
 
 def chosen_system(run: "EvalRun", wanted: str | None) -> str:
-    """Return the system that is named, else hybrid where it took part, else the last.
+    """Return the system that is named, else what people get (reranked, else hybrid), else the last.
 
     Raises:
         UsageError: it took no part.
@@ -76,7 +76,7 @@ def chosen_system(run: "EvalRun", wanted: str | None) -> str:
 
     systems = run.setup.systems
     if wanted is None:
-        return "hybrid" if "hybrid" in systems else systems[-1]
+        return next((name for name in ("reranked", "hybrid") if name in systems), systems[-1])
     if wanted not in systems:
         raise UsageError(f"{run.setup.run} has no system {wanted}", hint=f"it has: {', '.join(systems)}")
     return wanted

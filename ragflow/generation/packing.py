@@ -133,13 +133,13 @@ def side_by_side(hits: Sequence[Hit]) -> Iterator[Hit]:
     is comparable (half of the best score or more) has brought that.
     """
     waiting = list(hits)
-    floor = COMPARABLE * max((hit.score for hit in hits), default=0.0)
+    floor = COMPARABLE * max((hit.fused for hit in hits), default=0.0)
     brought: Counter[str] = Counter()
     while waiting:
         first = waiting[0]
         for key in (_source, _document):
             if brought[key(first)] >= SIDE_BY_SIDE:
-                fresh = [hit for hit in waiting if not brought[key(hit)] and hit.score >= floor]
+                fresh = [hit for hit in waiting if not brought[key(hit)] and hit.fused >= floor]
                 if fresh:
                     first = fresh[0]
                     break

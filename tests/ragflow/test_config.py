@@ -108,7 +108,7 @@ index:
     batch: 256
     timeout: 10
     retries: 4
-answer: {tier: null, min_confidence: 0.5, max_claims: 6, timeout: 120}
+answer: {tier: null, min_confidence: 0.5, max_claims: 6, timeout: 120, entailment: null}
 runs: {keep_days: 365, redact: [secret]}
 database: {url: null}
 gates: [{dataset: questions.jsonl, metric: nDCG@10, margin: 0.05, min_questions: 30, on_inconclusive: {content: promote, configuration: hold}}]
@@ -390,7 +390,23 @@ MISTAKES = [
         f"{GOOD}index: {{url: q:6333}}\n",
         'ragflow.yaml:4: index.url: "q:6333" is no address of a Qdrant server: write http://HOST:6333',
     ),
-    (f"{GOOD}search: {{rerank: x}}\n", "ragflow.yaml:4: search.rerank must be null in this version"),
+    (
+        f"{GOOD}search: {{rerank: 5}}\n",
+        "ragflow.yaml:4: search.rerank: name a model (text), write a section with the key model, or null",
+    ),
+    (f"{GOOD}search: {{rerank: {{}}}}\n", 'ragflow.yaml:4: "model" is missing in search.rerank'),
+    (
+        f"{GOOD}search:\n  rerank:\n    model: models/r\n    candidats: 5\n",
+        'ragflow.yaml:7: unknown key "candidats" in search.rerank (nearest: "candidates")',
+    ),
+    (
+        f"{GOOD}search: {{rerank: {{model: models/r, candidates: 0}}}}\n",
+        "ragflow.yaml:4: search.rerank.candidates must be at least 1, not 0",
+    ),
+    (
+        f"{GOOD}answer: {{entailment: {{model: models/r, entails: 2}}}}\n",
+        "ragflow.yaml:4: answer.entailment.entails must be at most 1, not 2",
+    ),
     ("version: 2\nsources: {hr: {type: files, path: .}}\n", "ragflow.yaml:1: version must be 1, not 2"),
     (
         f"{GOOD}search: {{k: 1}}\nsearch: {{k: 2}}\n",
@@ -597,3 +613,29 @@ def test_the_reference_file_names_every_key():
         inside = getattr(section.annotation, "model_fields", None)
         if inside is not None:
             assert set(shown[name]) == set(inside), name
+
+
+def test_the_name_of_a_cross_encoder_is_short_for_its_section(write):
+    bare = load(write(GOOD), environ={})
+    short = load(write(f"{GOOD}search: {{rerank: models/r}}\nanswer: {{entailment: models/e}}\n"), environ={})
+    long = load(
+        write(
+            f"{GOOD}search: {{rerank: {{model: models/r, candidates: 50, device: null}}}}\n"
+            "answer: {entailment: {model: models/e, entails: 0.5, contradicts: 0.5}}\n"
+        ),
+        environ={},
+    )
+    assert (short.search, short.answer, short.digest) == (long.search, long.answer, long.digest)
+    assert bare.digest != short.digest
+    assert (bare.search.rerank, bare.answer.entailment) == (None, None)
+
+
+def test_a_cross_encoder_is_set_and_switched_off_by_a_flag(write):
+    file = write(f"{GOOD}search: {{rerank: {{model: models/r, candidates: 20}}}}\n")
+    assert load(file, environ={}, overrides=["search.rerank=null"]).search.rerank is None
+    fewer = load(file, environ={}, overrides=["search.rerank.candidates=5"]).search.rerank
+    assert (fewer.model, fewer.candidates) == ("models/r", 5)
+    named = load(write(GOOD), environ={"RAGFLOW_SEARCH__RERANK": "models/r"})
+    assert named.search.rerank.model == "models/r"
+    with pytest.raises(ConfigError, match="search must be a section"):
+        load(file, environ={}, overrides=["search=null"])

@@ -64,7 +64,7 @@ def test_every_default_that_is_shown_is_the_default_and_every_key_is_shown(tmp_p
     for name, section in shown.items():
         if name not in {"version", "sources", "gates", "routes", "models"}:
             fields = Settings.model_fields[name].annotation.model_fields
-            assert set(section) == set(fields) - {"rerank"}
+            assert set(section) == set(fields)
 
 
 def test_the_examples_of_models_and_routes_are_right(tmp_path):

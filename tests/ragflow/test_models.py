@@ -559,10 +559,12 @@ def test_a_real_small_model_ends_in_a_value_or_a_failure_with_a_name(loaded, nee
 # -- the page ----------------------------------------------------------------------------------------
 
 
-def test_the_configuration_on_the_page_is_one_that_loads(repository, tmp_path):
-    [block] = re.findall(r"```yaml\n(.*?)```", page(repository), re.DOTALL)
-    (tmp_path / "ragflow.yaml").write_text(block)
-    config = load(tmp_path / "ragflow.yaml", environ={})
+def test_each_configuration_on_the_page_is_one_that_loads(repository, tmp_path):
+    found = []
+    for block in re.findall(r"```yaml\n(.*?)```", page(repository), re.DOTALL):
+        (tmp_path / "ragflow.yaml").write_text(block)
+        found.append(load(tmp_path / "ragflow.yaml", environ={}))
+    [config] = [one for one in found if one.models]
     assert [entry.model for entry in config.models["small"].try_] == [
         "openai/gpt-4o-mini",
         "openai/qwen2.5-7b",

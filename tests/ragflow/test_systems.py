@@ -13,7 +13,8 @@ from evals.errors import UnknownSystem
 from ragflow import systems
 from ragflow.errors import QuestionError
 from ragflow.functions import UnfitResponse, source_digest
-from ragflow.systems import Kit, Remembering, asked, make
+from ragflow.remembering import Remembering
+from ragflow.systems import Kit, asked, make
 
 CONFIG = """\
 version: 1
