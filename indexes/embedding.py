@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 
 
+class Embed(Protocol):
+    """An embedder's ``embed`` alone, for what needs no more of it."""
+
+    def __call__(self, texts: Sequence[str], *, queries: bool = False) -> Vectors: ...
+
+
 class Embedder(Protocol):
     """Turns texts into unit vectors.
 
@@ -17,7 +23,9 @@ class Embedder(Protocol):
     - ``embed`` gives float32 of shape (len(texts), dimensions), each row of length 1 (L2).
     - A text gives the same bytes in any company and order: hidden documents must not be able to
       change a visible score.
-    - ``key`` changes whenever a vector may: weights' digest, precision, pooling, maximum tokens.
+    - ``key`` changes whenever a vector may: weights' digest, precision, pooling, maximum tokens, prompts.
+    - ``queries`` says that the texts are questions. A model with prompts embeds those otherwise than
+      what is searched; for any other it changes nothing. What is stored is never a question's vector.
     """
 
     @property
@@ -29,7 +37,7 @@ class Embedder(Protocol):
     @property
     def max_tokens(self) -> int: ...
 
-    def embed(self, texts: Sequence[str]) -> Vectors: ...
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors: ...
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Code-point spans of the text's tokens, without special tokens, not truncated."""

@@ -245,7 +245,7 @@ class EmbeddedIndex:
                 "the index was built with another embedding model or precision than the configured one",
                 hint="set embed.* back, or run `ragflow index` to build a new generation beside the live one",
             )
-        found: NDArray[np.float32] = embedder.embed([text])[0]
+        found: NDArray[np.float32] = embedder.embed([text], queries=True)[0]
         return found
 
     def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:

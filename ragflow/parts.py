@@ -5,14 +5,14 @@ from functools import partial
 
 from connectors.documents import Anchor
 from indexes import weights
-from indexes.embedding import Embedder
+from indexes.embedding import Embed, Embedder
 from indexes.index import EmbeddedIndex
 from indexes.query import Hit, Ranking
 from ragflow import prompts
 from ragflow.asking import Parts, Rules
 from ragflow.casting import ConfiguredCasting
 from ragflow.config import Config
-from ragflow.evidence import Embed, SentenceWeigher
+from ragflow.evidence import SentenceWeigher
 from ragflow.guards.guard import ConfiguredGuard
 from ragflow.masking import mask
 from ragflow.models.calls import Model
