@@ -8,6 +8,7 @@ StorageError
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
 |-- ModelMissing        the embedding model is not there, incomplete or damaged
+|   `-- EngineMissing      what computes with it is not installed
 `-- ModelMismatch       the live generation was built by another model
 """
 
@@ -46,6 +47,10 @@ class UnknownGeneration(StorageError):
 
 class ModelMissing(StorageError):
     """The embedding model is not there, incomplete or damaged."""
+
+
+class EngineMissing(ModelMissing):
+    """What computes with the embedding model is an extra that is not installed."""
 
 
 class ModelMismatch(StorageError):

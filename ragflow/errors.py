@@ -268,6 +268,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.StoreNotWritable: NoRight,
     storing.UnknownGeneration: UnknownGeneration,
     storing.ModelMissing: WeightsMissing,
+    storing.EngineMissing: ExtraMissing,
     storing.ModelMismatch: WeightsMismatch,
     evaluating.EvalError: UsageError,
     evaluating.DatasetInvalid: DatasetInvalid,

@@ -26,6 +26,10 @@ LEDGER = "models.sqlite"
 
 def embedder(config: Config) -> Embedder:
     """Open the configured model. Raises ``ModelMissing``."""
+    if config.embed.engine == "sentence-transformers":
+        from ragflow import transformers_engine
+
+        return transformers_engine.opened(config)
     from indexes.onnx_embedder import OnnxEmbedder  # onnxruntime is slow to import
 
     known = weights.find(config.model)
