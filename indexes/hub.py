@@ -29,13 +29,14 @@ def cached(name: str) -> Path | None:
     The cache is where ``huggingface_hub`` has it. What is in the folder may be incomplete. None: it is
     not there.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError, OSError):
-        return None
+    # Asked for the whole, the library misses the files that are never fetched.
+    for file in ("modules.json", "config.json"):
+        found = try_to_load_from_cache(name, file)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
 
 
 def fetch(name: str) -> Path:

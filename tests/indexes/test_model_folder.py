@@ -1,7 +1,6 @@
 """A model's folder: what decides vectors is in its digest, and what is absent or damaged is named."""
 
 import json
-import os
 
 import pytest
 
@@ -76,7 +75,7 @@ def test_the_digest_is_that_of_the_copied_folder(folder, tmp_path):
         if path.is_file():
             link = links / path.relative_to(folder)
             link.parent.mkdir(parents=True, exist_ok=True)
-            os.symlink(path, link)  # as the hub's cache has it
+            link.symlink_to(path)  # as the hub's cache has it
     assert model_folder.digest(links, cache=None) == model_folder.digest(folder, cache=None)
 
 
