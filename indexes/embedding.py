@@ -1,6 +1,6 @@
 """The protocol of every embedder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -42,3 +42,12 @@ class Embedder(Protocol):
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """Code-point spans of the text's tokens, without special tokens, not truncated."""
         ...
+
+
+def opened_late(embedder: Callable[[], Embedder]) -> Embed:
+    """Return the ``embed`` of an embedder that is opened when the first text is."""
+
+    def embed(texts: Sequence[str], *, queries: bool = False) -> Vectors:
+        return embedder().embed(texts, queries=queries)
+
+    return embed

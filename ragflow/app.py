@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from indexes.embedding import Embedder
+from indexes.embedding import Embedder, opened_late
 from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
@@ -31,7 +31,6 @@ from ragflow.runs import RunStore
 from ragflow.verify import Proof, verify, verify_object
 
 if TYPE_CHECKING:
-    from indexes.embedding import Vectors
     from indexes.report import Progress, SyncPlan, Watch
     from ragflow.doctor import Check
     from ragflow.evaluation import Evaluation
@@ -357,7 +356,7 @@ class App:
 
     def _answering(self) -> Answering:
         if self._opened_answering is None:
-            workshop = parts.Workshop(self.config, self._index(), self._embed)
+            workshop = parts.Workshop(self.config, self._index(), opened_late(self._embedder))
             self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
         return self._opened_answering
 
@@ -377,9 +376,6 @@ class App:
         if self._opened_embedder is None:
             self._opened_embedder = Recalling(parts.embedder(self.config))
         return self._opened_embedder
-
-    def _embed(self, texts: Sequence[str], *, queries: bool = False) -> "Vectors":
-        return self._embedder().embed(texts, queries=queries)  # which is opened when it is needed
 
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:
         """Give the sources to search, of those in which the readers can read anything.

@@ -348,7 +348,7 @@ MISTAKES = [
     ),
     (
         f"{GOOD}embed: {{engine: litellm}}\n",
-        'ragflow.yaml:4: embed.engine must be onnx, not the text "litellm"',
+        'ragflow.yaml:4: embed.engine must be onnx or sentence-transformers, not the text "litellm"',
     ),
     (
         f"{GOOD}runs: {{redact: [secrets]}}\n",
