@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -153,3 +154,25 @@ def test_with_onnx_neither_torch_nor_its_friends_are_imported(folder):
     arguments = [sys.executable, "-c", code, "-C", str(folder), *settings]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("set()", "")
+
+
+def chapter(repository):
+    return (repository / "docs" / "models.md").read_text().partition("# Bring your own embedding model")[2]
+
+
+def test_the_page_on_models_shows_configuration_that_loads_and_commands_that_work(repository, tmp_path):
+    [block] = re.findall(r"```yaml\n(.*?)```", chapter(repository), re.DOTALL)
+    (tmp_path / "ragflow.yaml").write_text(block)
+    assert load(tmp_path / "ragflow.yaml").embed.engine == "sentence-transformers"
+    shutil.copytree(find("all-MiniLM-L6-v2").folder, tmp_path / "e5-small")
+    (tmp_path / "e5-small" / ".cache").mkdir()
+    (tmp_path / "e5-small" / ".cache" / "lock").write_text("stays behind")
+    note, check = re.findall(r"```bash\n(\(cd .*?)```", chapter(repository), re.DOTALL)
+    subprocess.run(["bash", "-e", "-c", note], cwd=tmp_path, check=True)
+    assert "model.safetensors" in (tmp_path / "e5-small.sha256").read_text()
+    shutil.rmtree(tmp_path / "e5-small" / ".cache")
+    subprocess.run(["bash", "-e", "-c", check], cwd=tmp_path, check=True)
+    (tmp_path / "e5-small" / "tokenizer.json").write_text("{}")
+    assert (
+        subprocess.run(["bash", "-c", check], cwd=tmp_path, check=False, capture_output=True).returncode == 1
+    )
