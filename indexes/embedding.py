@@ -22,7 +22,7 @@ class Embedder(Protocol):
 
     - ``embed`` gives float32 of shape (len(texts), dimensions), each row of length 1 (L2).
     - A text gives the same bytes in any company and order: hidden documents must not be able to
-      change a visible score.
+      change a visible score. One that computes on an accelerator may differ in the last bits, and says so.
     - ``key`` changes whenever a vector may: weights' digest, precision, pooling, maximum tokens, prompts.
     - ``queries`` says that the texts are questions. A model with prompts embeds those otherwise than
       what is searched; for any other it changes nothing. What is stored is never a question's vector.

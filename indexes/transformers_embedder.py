@@ -50,7 +50,7 @@ class TransformersEmbedder:
         self._note = note  # it is there when these files were seen to decide the vectors
         self._starting = Lock()
         self._started: TorchModel | None = None
-        self._threads = len(os.sched_getaffinity(0))
+        self._threads = _usable_cores()
 
     @classmethod
     def open(cls, folder: Path, *, device: str | None, cache: Path) -> "TransformersEmbedder":
@@ -130,6 +130,11 @@ class TransformersEmbedder:
                     self._note.parent.mkdir(parents=True, exist_ok=True)
                     self._note.touch()
             return self._started
+
+
+def _usable_cores() -> int:
+    # macOS, where mps is, does not tell which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def need_engine() -> None:
