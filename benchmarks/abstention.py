@@ -99,7 +99,7 @@ class Remembering:
         self._file = cache / "vectors.pickle"
         self._known: dict[str, Vectors] = pickle.loads(self._file.read_bytes()) if self._file.exists() else {}
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:  # noqa: ARG002 - no prompts
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
             self._known.update(zip(new, self.plain.embed(new), strict=True))

@@ -1,4 +1,6 @@
-"""Embedding throughput and agreement: ours (fp32, int8) beside sentence-transformers with torch.
+"""Embedding throughput and agreement: ours (fp32, int8, and one text at a time by torch) and theirs.
+
+Theirs is sentence-transformers as it comes, which batches.
 
 Runs are interleaved, so that a machine's mood strikes all alike; figures are medians over rounds.
 Passages are real text cut to the wanted number of tokens.
@@ -20,21 +22,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.bert import Precision
+from indexes.embedding import Embedder
 from indexes.onnx_embedder import OnnxEmbedder
+from indexes.transformers_embedder import TransformersEmbedder
 from indexes.weights import find
 
 Vectors = NDArray[np.float32]
 Engine = Callable[[list[str]], Vectors]
-OURS: tuple[Precision, ...] = ("fp32", "int8")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+TORCH = "embed.engine torch"
+OURS = (*PRECISIONS, TORCH)
 THEIRS = "sentence-transformers"
 
 
-def passages(data: Path, embedder: OnnxEmbedder, *, count: int, tokens: int) -> list[str]:
+def passages(data: Path, embedder: Embedder, *, count: int, tokens: int) -> list[str]:
     """Return ``count`` passages of ``tokens`` tokens each, special tokens included."""
     return list(itertools.islice(_cut(data, embedder, tokens - 2), count))
 
 
-def _cut(data: Path, embedder: OnnxEmbedder, tokens: int) -> Iterator[str]:
+def _cut(data: Path, embedder: Embedder, tokens: int) -> Iterator[str]:
     with (data / "scifact" / "corpus.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             text = json.loads(line)["text"]
@@ -58,20 +64,28 @@ def measure(engines: dict[str, Engine], texts: list[str], *, rounds: int) -> dic
 
 def figures(data: Path, *, count: int, tokens: int, rounds: int) -> dict[str, Any]:
     """Measure everything that this benchmark prints."""
+    import torch
     from sentence_transformers import SentenceTransformer
 
+    cores = torch.get_num_threads()
     checkpoint = find("all-MiniLM-L6-v2")
     theirs = SentenceTransformer(str(checkpoint.folder), device="cpu")
     with tempfile.TemporaryDirectory() as cache:
-        ours = {
+        ours: dict[str, Embedder] = {
             precision: OnnxEmbedder.open(
                 checkpoint.folder, precision=precision, cache=Path(cache), expected_sha256=checkpoint.sha256
             )
-            for precision in OURS
+            for precision in PRECISIONS
         }
+        ours[TORCH] = TransformersEmbedder.open(checkpoint.folder, device="cpu", cache=Path(cache))
+
+        def reference_engine(batch: list[str]) -> Vectors:
+            torch.set_num_threads(cores)  # our engine has one for each text
+            return np.asarray(theirs.encode(batch, show_progress_bar=False))
+
         texts = passages(data, ours["fp32"], count=count, tokens=tokens)
         engines: dict[str, Engine] = {
-            THEIRS: lambda batch: np.asarray(theirs.encode(batch, show_progress_bar=False)),
+            THEIRS: reference_engine,
             **{name: embedder.embed for name, embedder in ours.items()},
         }
         rates = measure(engines, texts, rounds=rounds)
@@ -92,7 +106,7 @@ def _cosine(one: Vectors, other: Vectors) -> float:
     return float((one * other).sum(axis=1).mean())
 
 
-def _company(embedder: OnnxEmbedder, texts: list[str]) -> float:
+def _company(embedder: Embedder, texts: list[str]) -> float:
     """Return the smallest cosine between a text embedded alone and among short and long others."""
     mixed = [part for text in texts[:8] for part in (text, text[:40])]
     together = embedder.embed(mixed)

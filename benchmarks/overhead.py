@@ -60,10 +60,10 @@ def measure(app: ragflow.App, questions: Sequence[str]) -> None:
     embedder = parts.embedder(app.config)
     sentences = 0.0
 
-    def embed(texts: Sequence[str]) -> Vectors:
+    def embed(texts: Sequence[str], *, queries: bool = False) -> Vectors:
         nonlocal sentences
         began = time.perf_counter()
-        vectors = recalling[0].embed(texts)
+        vectors = recalling[0].embed(texts, queries=queries)
         sentences += (time.perf_counter() - began) * 1_000
         return vectors
 

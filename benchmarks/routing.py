@@ -80,7 +80,7 @@ class Remembering:
         self._file = cache / "routing.pickle"
         self._known: dict[str, Vectors] = pickle.loads(self._file.read_bytes()) if self._file.exists() else {}
 
-    def __call__(self, texts: Sequence[str]) -> Vectors:
+    def __call__(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:  # noqa: ARG002
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
             self._known.update(zip(new, self._embedder.embed(new), strict=True))

@@ -9,7 +9,7 @@ other fold. Prints the figures in three settings, and what scoring takes.
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from evals.datasets import load
 from evals.measures import Metric
 from evals.routes import golds
 from evals.statistics import interval
-from indexes.embedding import Vectors
+from indexes.embedding import Embed
 from indexes.index import EmbeddedIndex
 from indexes.query import Found, Query
 from indexes.store import Store
@@ -46,8 +46,6 @@ sources:
   sourcegraph: {{type: files, path: {data}/handbooks/sourcegraph, readers: [everyone]}}
   filings: {{type: files, path: {data}/kgrag_sec10q, include: ["**/*.pdf"], readers: [everyone]}}
 """
-
-Embed = Callable[[Sequence[str]], Vectors]
 
 
 def opened(data: Path, workspace: Path) -> tuple[EmbeddedIndex, Remembering]:
@@ -109,7 +107,7 @@ def milliseconds(cases: Sequence[Case], index: EmbeddedIndex, embed: Remembering
     profiles = profiled(described(cases, "de", 0), embed.embed)
     spent = []
     for case in cases:
-        vector = embed.embed([case.question])[0]
+        vector = embed.embed([case.question], queries=True)[0]
         began = time.perf_counter()
         found = index.search(Query(case.question, READERS, k=DEPTH, merge="none"))
         searched = time.perf_counter()

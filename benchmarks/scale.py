@@ -47,7 +47,7 @@ class RandomVectors:
         self._random = np.random.default_rng(11)
         self.key, self.dimensions, self.max_tokens = real.key, real.dimensions, real.max_tokens
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:  # noqa: ARG002
         """Random unit vectors."""
         vectors = self._random.standard_normal((len(texts), self.dimensions), dtype=np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -71,9 +71,9 @@ def child(work: Path, kind: Kind) -> int:
             counts["parsed"] += 1
             yield one
 
-    def embedded(self: OnnxEmbedder, texts: Any) -> Any:
+    def embedded(self: OnnxEmbedder, texts: Any, *, queries: bool = False) -> Any:
         counts["embedded"] += len(texts)
-        return embed(self, texts)
+        return embed(self, texts, queries=queries)
 
     sources.spec, ParserPool.parse_all, OnnxEmbedder.embed = counted, parsed, embedded  # type: ignore[method-assign]
     code = main(["-C", str(work), "index", "--json"])

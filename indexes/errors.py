@@ -8,6 +8,7 @@ StorageError
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
 |-- ModelMissing        a model is not there, incomplete or damaged
+|   `-- EngineMissing      what computes with it is not installed
 |-- ModelMismatch       the live generation was built by another model
 |-- ModelUnfit          a model is there, and not of the kind that is wanted
 |-- ExtraMissing        a package that an extra brings is not installed
@@ -53,6 +54,10 @@ class UnknownGeneration(StorageError):
 
 class ModelMissing(StorageError):
     """A model is not there, incomplete or damaged."""
+
+
+class EngineMissing(ModelMissing):
+    """What computes with the embedding model is an extra that is not installed."""
 
 
 class ModelMismatch(StorageError):

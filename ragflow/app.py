@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from indexes.embedding import Embedder
+from indexes.embedding import Embedder, opened_late
 from indexes.errors import NoGeneration
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
@@ -344,9 +344,8 @@ class App:
 
     def _answering(self) -> Answering:
         if self._opened_answering is None:
-            workshop = parts.Workshop(
-                self.config, self._index(), lambda texts: self._embedder().embed(texts), self._encoders
-            )
+            embed = opened_late(self._embedder)
+            workshop = parts.Workshop(self.config, self._index(), embed, self._encoders)
             self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
         return self._opened_answering
 

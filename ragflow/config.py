@@ -90,9 +90,14 @@ class Config:
 
     @property
     def model(self) -> str:
-        """``embed.model`` as a known name, or as the absolute path of a checkpoint folder."""
+        """``embed.model`` as a known name, a name on the hub, or the absolute path of a checkpoint folder.
+
+        Only sentence-transformers takes names on the hub: ``owner/model``, unless there is such a folder.
+        """
         named = self.embed.model
-        is_path = "/" in named or named.startswith((".", "~")) or (self.folder / named).is_dir()
+        is_folder = (self.folder / named).is_dir()
+        may_be_hub = self.embed.engine == "sentence-transformers" and named.count("/") == 1
+        is_path = is_folder or named.startswith((".", "~", "/")) or ("/" in named and not may_be_hub)
         return self.resolve(named) if is_path else named
 
     def choose(

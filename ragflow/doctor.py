@@ -117,15 +117,27 @@ def _named(keys: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _model(config: Config) -> Check:
-    from indexes import weights
-
+    looked = _by_transformers if config.embed.engine == "sentence-transformers" else _by_onnx
     try:
-        checkpoint = weights.find(config.model)
+        return looked(config)
     except Exception as error:
         known = translate(error)
         if known is None:
             raise
         return Check("model", "fail", str(known), known.hint)
+
+
+def _by_transformers(config: Config) -> Check:
+    from ragflow import transformers_engine
+
+    here, message = transformers_engine.checked(config)
+    return Check("model", "ok", message) if here else Check("model", "warn", message, "docs/models.md")
+
+
+def _by_onnx(config: Config) -> Check:
+    from indexes import weights
+
+    checkpoint = weights.find(config.model)
     if checkpoint.sha256 is None:
         return Check("model", "ok", f"{config.embed.model}: a folder of your own, no digest to compare")
     with (checkpoint.folder / weights.WEIGHTS_FILE).open("rb") as stream:

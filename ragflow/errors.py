@@ -294,6 +294,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.NotPushed: NotPushed,
     storing.CollectionForeign: ConfigError,
     storing.ModelMissing: WeightsMissing,
+    storing.EngineMissing: ExtraMissing,
     storing.ModelMismatch: WeightsMismatch,
     storing.VectorsUnsound: VectorsUnsound,
     storing.ModelUnfit: ConfigError,

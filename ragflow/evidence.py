@@ -1,20 +1,18 @@
 """What the hits are worth: the sentences that may answer a question, and how likely it is that they do."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from indexes.analysis import analyse
-from indexes.embedding import Vectors
+from indexes.embedding import Embed, Vectors
 from indexes.query import Found, Hit
 from ragflow.asking import Evidence
 from ragflow.aspects import aspects, resolved
 from ragflow.confidence import Nearness, confidence, covered, measure
 from ragflow.passages import Candidate, Scored, candidates
-
-Embed = Callable[[Sequence[str]], Vectors]
 
 READ_HITS = 6
 # Sentences compared by vector, and how much of each (code points): nearly all of the time goes there. Of
@@ -141,11 +139,9 @@ class _Vectors:
         return Nearness(whole, _cosine(vectors[0], rest / length) if length > SAME else whole)
 
     def _embedded(self, embed: Embed, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
-        if self._vector is not None:
-            return self._vector, embed(texts)
-        vectors = embed([self._question, *texts])
-        self._vector = vectors[0]
-        return vectors[0], vectors[1:]
+        if self._vector is None:
+            self._vector = embed([self._question], queries=True)[0]
+        return self._vector, embed(texts)
 
 
 def _cosine(one: Vectors, other: Vectors) -> float:

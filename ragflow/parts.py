@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from connectors.documents import Anchor
 from indexes import weights
-from indexes.embedding import Embedder
+from indexes.embedding import Embed, Embedder
 from indexes.generations import Generations
 from indexes.index import EmbeddedIndex
 from indexes.nominating import Nominator
@@ -18,7 +18,7 @@ from ragflow.built_with import settings_of
 from ragflow.casting import ConfiguredCasting
 from ragflow.config import Config
 from ragflow.cross_encoders import CrossEncoders
-from ragflow.evidence import Embed, SentenceWeigher
+from ragflow.evidence import SentenceWeigher
 from ragflow.guards.guard import ConfiguredGuard
 from ragflow.masking import mask
 from ragflow.models.calls import Model
@@ -36,6 +36,10 @@ LEDGER = "models.sqlite"
 
 def embedder(config: Config) -> Embedder:
     """Open the configured model. Raises ``ModelMissing``."""
+    if config.embed.engine == "sentence-transformers":
+        from ragflow import transformers_engine
+
+        return transformers_engine.opened(config)
     from indexes.onnx_embedder import OnnxEmbedder  # onnxruntime is slow to import
 
     known = weights.find(config.model)

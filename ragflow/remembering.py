@@ -32,17 +32,17 @@ class Remembering:
         """Return the model's own token offsets."""
         return self._embedder().token_offsets(text)
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Return unit vectors, of one known question without the model."""
-        known = self._known.get(texts[0]) if len(texts) == 1 else None
-        return known[0] if known else self._embedder().embed(texts)
+        known = self._known.get(texts[0]) if queries and len(texts) == 1 else None
+        return known[0] if known else self._embedder().embed(texts, queries=queries)
 
     def know(self, question: str) -> float:
         """Embed a question unless it is known; return the milliseconds that embedding it took."""
         if question not in self._known:
             model = self._embedder()  # opening it is no question's time
             began = time.perf_counter()
-            self._known[question] = (model.embed([question]), since(began))
+            self._known[question] = (model.embed([question], queries=True), since(began))
         return self._known[question][1]
 
 

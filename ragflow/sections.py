@@ -3,6 +3,7 @@
 Only what this version can do is here; a key of anything else is unknown. Read by ``ragflow.config``.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,8 @@ from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
 from ragflow.section import Reader, Section, Share, SourceName, Text
 from ragflow.source_sections import Outbound, Source
+
+_DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?", re.ASCII)
 
 
 class Identity(Section):
@@ -54,11 +57,26 @@ class Chunk(Section):
 
 
 class Embed(Section):
-    """Which model makes vectors: a known name, or a folder with a BERT-family checkpoint."""
+    """Which model makes vectors, and what computes them.
 
-    engine: Literal["onnx"] = "onnx"
+    onnx: ``model`` is a known name, or a folder with a BERT-family checkpoint. sentence-transformers: a
+    known name, a folder of any model, or a name on the hub; ``device`` is torch's name of one.
+    """
+
+    engine: Literal["onnx", "sentence-transformers"] = "onnx"
     model: Text = "all-MiniLM-L6-v2"
     precision: Literal["fp32", "int8"] = "fp32"
+    device: Text | None = None
+
+    @model_validator(mode="after")
+    def _transformers_keys(self) -> Self:
+        if self.device is not None and not _DEVICE.fullmatch(self.device):
+            raise ValueError(f'device must be cpu, cuda, cuda:1 (and so on) or mps, not "{self.device}"')
+        if self.device is not None and self.engine != "sentence-transformers":
+            raise ValueError(f"device is for engine sentence-transformers alone, not for {self.engine}")
+        if self.precision != "fp32" and self.engine == "sentence-transformers":
+            raise ValueError("precision int8 is for engine onnx alone; sentence-transformers takes fp32")
+        return self
 
 
 class Search(Section):

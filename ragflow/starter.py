@@ -57,9 +57,10 @@ identity:
 #   hidden_text: drop               # or flag: what a person who opens the file would not see
 {chunk}
 # embed:
-#   engine: onnx
+#   engine: onnx                    # or sentence-transformers: any model; docs/models.md
 #   model: all-MiniLM-L6-v2         # or a folder with a BERT-family checkpoint
-#   precision: fp32                 # or int8
+#   precision: fp32                 # or int8 (onnx)
+#   device: null                    # of sentence-transformers: cpu, cuda, mps; null: what there is
 # search:
 #   k: 10                           # hits
 #   candidates: 100                 # of each kind of search, before they are joined

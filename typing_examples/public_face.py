@@ -74,7 +74,7 @@ class Constant:
     key = "constant"
     max_tokens = 256
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> NDArray[np.float32]:  # noqa: ARG002
         return np.tile(np.array([1, 0], dtype=np.float32), (len(texts), 1))
 
     def token_offsets(self, text: str) -> Sequence[tuple[int, int]]:

@@ -7,17 +7,18 @@ chosen are the fewest whose probabilities reach a level that was fitted so that 
 them (adaptive prediction sets: Romano, Sesia & Candès 2020).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.embedding import Vectors
+from indexes.embedding import Embed, Vectors
 from indexes.query import Found, Index, Query
 from ragflow.asking import SourceScore
 from ragflow.confidence import lexical_share
-from ragflow.routing.source_features import NAMES, Profile, measure, profile
+from ragflow.routing.source_features import NAMES, Profile, measure
 
 Floats = NDArray[np.float64]
 
@@ -88,9 +89,7 @@ class SourceScorer:
     vectors. Satisfies ``router.Scorer``.
     """
 
-    def __init__(
-        self, index: Index, embed: Callable[[Sequence[str]], Vectors], sources: Mapping[str, Described]
-    ) -> None:
+    def __init__(self, index: Index, embed: Embed, sources: Mapping[str, Described]) -> None:
         self._index = index
         self._embed = embed
         self._sources = {name: one for name, one in sources.items() if one.description or one.examples}
@@ -104,7 +103,7 @@ class SourceScorer:
         found = self._index.search(Query(question, readers, sources, k=DEPTH, merge="none"))
         vector, profiles = None, self._known()
         if any(source in profiles for source in found.sources):
-            vector = self._embed([question])[0]
+            vector = self._embed([question], queries=True)[0]
         return weighed(found, vector, profiles)
 
     def _known(self) -> Mapping[str, Profile]:
@@ -113,22 +112,24 @@ class SourceScorer:
         return self._profiles
 
 
-def profiled(
-    sources: Mapping[str, Described], embed: Callable[[Sequence[str]], Vectors]
-) -> Mapping[str, Profile]:
-    """Return the profile of each source of which something is configured, all texts embedded at once."""
-    texts = {
-        name: [*filter(None, (one.description,)), *one.examples]
-        for name, one in sources.items()
-        if one.description or one.examples
-    }
-    if not texts:
-        return {}
-    vectors = embed([text for each in texts.values() for text in each])
-    starts = np.cumsum([0, *map(len, texts.values())])
+def profiled(sources: Mapping[str, Described], embed: Embed) -> Mapping[str, Profile]:
+    """Return the profile of each source of which something is configured, all texts embedded at once.
+
+    Examples are questions, and embedded as such: they are compared with a question.
+    """
+    known = {name: one for name, one in sources.items() if one.description or one.examples}
+    descriptions = [one.description for one in known.values() if one.description]
+    examples = [text for one in known.values() for text in one.examples]
+    about = iter(embed(descriptions) if descriptions else ())
+    asked = iter(embed(examples, queries=True) if examples else ())
     return {
-        name: profile(sources[name].description, sources[name].examples, vectors[start : start + len(each)])
-        for (name, each), start in zip(texts.items(), starts, strict=False)
+        name: Profile(
+            next(about) if one.description else None,
+            one.description,
+            np.stack(list(islice(asked, len(one.examples)))) if one.examples else None,
+            one.examples,
+        )
+        for name, one in known.items()
     }
 
 

@@ -4,7 +4,7 @@ Every feature compares sources of one question with each other: what is the same
 nothing of which one holds the answer. Only hits and statistics of readable rows come in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -74,20 +74,6 @@ class Profile:
 
 
 NOTHING = Profile()
-
-
-def profile(description: str, examples: Sequence[str], vectors: Vectors) -> Profile:
-    """Return the profile of a source from its texts and their vectors: first that of the description.
-
-    An empty description has no vector. ``vectors`` has a row for each text that is left.
-    """
-    first = 1 if description else 0
-    return Profile(
-        vectors[0] if description else None,
-        description,
-        vectors[first:] if examples else None,
-        tuple(examples),
-    )
 
 
 def measure(found: Found, question: Vectors | None, profiles: Mapping[str, Profile]) -> Floats:

@@ -63,7 +63,7 @@ class Letters:
 
     key, dimensions, max_tokens = "letters", 26, 1000
 
-    def embed(self, texts):
+    def embed(self, texts, *, queries=False):
         counts = [[text.lower().count(chr(97 + letter)) for letter in range(26)] for text in texts]
         vectors = np.array(counts, dtype=np.float32) + 1e-6
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

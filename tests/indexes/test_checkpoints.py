@@ -31,7 +31,7 @@ folder, items, fetchers, kills = Path(sys.argv[1]), *map(int, sys.argv[2:])
 
 class Words:
     key, dimensions, max_tokens = "words", 4, 100
-    def embed(self, texts):
+    def embed(self, texts, *, queries=False):
         rows = [np.frombuffer(hashlib.sha256(one.encode()).digest()[:4], np.uint8) + 1.0 for one in texts]
         return np.array([one / np.linalg.norm(one) for one in rows], np.float32)
     def token_offsets(self, text):

@@ -19,19 +19,20 @@ class Counting:
     def token_offsets(self, text):
         return [(0, len(text))]
 
-    def embed(self, texts):
+    def embed(self, texts, *, queries=False):
         import numpy as np
 
-        self.asked += texts
-        return np.array([[len(text), 1, 2] for text in texts], np.float32).reshape(len(texts), 3)
+        self.asked += [(text, queries) for text in texts]
+        return np.array([[len(text), 1, queries] for text in texts], np.float32).reshape(len(texts), 3)
 
 
-@given(st.lists(TEXTS, max_size=8))
+@given(st.lists(st.tuples(TEXTS, st.booleans()), max_size=8))
 def test_recalled_vectors_are_those_of_the_model_and_nothing_is_embedded_twice(batches):
     model, plain = Counting(), Counting()
     recalling_model = Recalling(model)
-    for texts in batches:
-        assert recalling_model.embed(texts).tobytes() == plain.embed(texts).tobytes()
+    for texts, queries in batches:
+        recalled = recalling_model.embed(texts, queries=queries)
+        assert recalled.tobytes() == plain.embed(texts, queries=queries).tobytes()
     assert len(model.asked) == len(set(model.asked))
 
 
@@ -40,7 +41,7 @@ def test_the_oldest_are_forgotten():
     held = Recalling(model, kept=2)
     for text in ("a", "b", "c", "b", "a"):
         held.embed([text])
-    assert model.asked == ["a", "b", "c", "a"]
+    assert [text for text, _ in model.asked] == ["a", "b", "c", "a"]
 
 
 def test_it_passes_for_the_model_that_it_asks():

@@ -91,7 +91,7 @@ identity:
   groups: groups.csv
 parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
-embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32}
+embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32, device: null}
 search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
 index:
   url: null
@@ -380,7 +380,7 @@ MISTAKES = [
     ),
     (
         f"{GOOD}embed: {{engine: litellm}}\n",
-        'ragflow.yaml:4: embed.engine must be onnx, not the text "litellm"',
+        'ragflow.yaml:4: embed.engine must be onnx or sentence-transformers, not the text "litellm"',
     ),
     (
         f"{GOOD}runs: {{redact: [secrets]}}\n",

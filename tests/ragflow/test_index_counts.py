@@ -105,9 +105,9 @@ class Counting:
         self.key, self.dimensions, self.max_tokens = embedder.key, embedder.dimensions, embedder.max_tokens
         self.token_offsets = embedder.token_offsets
 
-    def embed(self, texts):
+    def embed(self, texts, *, queries=False):
         self.counts["embedded"] += len(texts)
-        return self.embedder.embed(texts)
+        return self.embedder.embed(texts, queries=queries)
 
 
 @pytest.fixture

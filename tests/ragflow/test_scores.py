@@ -64,7 +64,7 @@ def described(**texts):
     return {name: Described(text, ()) for name, text in texts.items()}
 
 
-def embed(texts):
+def embed(texts, *, queries=False):
     """Unit vectors of eight dimensions that depend on the text alone."""
     rows = [np.random.default_rng(sum(map(ord, text))).normal(size=8) for text in texts]
     return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
@@ -196,7 +196,7 @@ def test_what_is_not_configured_is_neither_embedded_nor_shown(new_world, embedde
     world = new_world()
     world.sync(HOLIDAYS)
 
-    def never(texts):
+    def never(texts, **_):
         raise AssertionError(texts)
 
     bare = {"hr": Described("", ()), "it": Described("", ())}
@@ -210,19 +210,20 @@ def test_descriptions_and_examples_are_embedded_once(new_world, embedder):
     world.sync(HOLIDAYS)
     seen = []
 
-    def counting(texts):
-        seen.extend(texts)
+    def counting(texts, *, queries=False):
+        seen.extend((text, queries) for text in texts)
         return embedder.embed(texts)
 
     configured = {"hr": Described("Leave.", ("May I stay at home?",)), "it": Described("", ("No network?",))}
     scorer = SourceScorer(world.index(), counting, configured)
     first = scorer.score("How many days of leave?", EVERYONE, None)
     scorer.score("Where is the VPN client?", EVERYONE, None)
-    assert sorted(text for text in seen if "?" not in text or text.endswith(("home?", "network?"))) == [
-        "Leave.",
-        "May I stay at home?",
-        "No network?",
+    assert sorted(one for one in seen if "?" not in one[0] or one[0].endswith(("home?", "network?"))) == [
+        ("Leave.", False),
+        ("May I stay at home?", True),
+        ("No network?", True),
     ]
+    assert ("How many days of leave?", True) in seen
     shown = {one.source: set(one.features) for one in first.scores}
     assert {"description", "description_words", "examples", "examples_words"} <= shown["hr"]
     assert {"examples", "examples_words"} <= shown["it"]
@@ -253,7 +254,7 @@ def test_a_source_with_neither_description_nor_examples_is_not_punished():
     other = np.zeros(8, np.float32)
     other[:2] = typical, np.sqrt(1 - typical**2)
     question = np.eye(8, dtype=np.float32)[0]
-    profiles = profiled({"a": Described("words", ())}, lambda texts: np.array([other for _ in texts]))
+    profiles = profiled({"a": Described("words", ())}, lambda texts, **_: np.array([other for _ in texts]))
     chance = {one.source: one.probability for one in weighed(found, question, profiles).scores}
     assert 0.35 < chance["b"] < 0.75
 

@@ -186,8 +186,8 @@ def test_a_question_is_embedded_once_and_every_system_is_told_its_time(app):
     class Counting:
         key, dimensions, max_tokens = app._embedder().key, 384, 256
 
-        def embed(self, texts):
-            calls.append(list(texts))
+        def embed(self, texts, *, queries=False):
+            calls.append((list(texts), queries))
             return app._embedder().embed(texts)
 
         def token_offsets(self, text):
@@ -198,7 +198,7 @@ def test_a_question_is_embedded_once_and_every_system_is_told_its_time(app):
     kit = Kit(app.config, index, questions, "user:mia", lambda _: frozenset({"everyone"}), beir=True)
     timings = [make(system, kit)(LEAVE).timings_ms for system in systems.BUILT_IN]
     index.close()
-    assert calls == [[LEAVE.question]]
+    assert calls == [([LEAVE.question], True)]
     bm25, lexical, dense, hybrid = timings
     assert set(bm25) == set(lexical) == {"search", "total"}
     assert dense["embed"] == hybrid["embed"] > 0
@@ -208,6 +208,7 @@ def test_a_question_is_embedded_once_and_every_system_is_told_its_time(app):
 def test_what_is_remembered_is_what_the_model_gives(app):
     questions = Remembering(app._embedder)
     questions.know("leave")
+    assert np.array_equal(questions.embed(["leave"], queries=True), app._embedder().embed(["leave"]))
     assert np.array_equal(questions.embed(["leave"]), app._embedder().embed(["leave"]))
     assert np.array_equal(questions.embed(["leave", "x"]), app._embedder().embed(["leave", "x"]))
     assert questions.token_offsets("leave") == app._embedder().token_offsets("leave")
