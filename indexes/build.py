@@ -21,6 +21,7 @@ from indexes import schema
 from indexes.analysis import ANALYSER
 from indexes.chunks import CHUNKER, Chunk, Mode, chunk_document, embedded_text
 from indexes.embedding import Embedder, Vectors
+from indexes.errors import ModelChanged
 from indexes.generations import (
     SOURCE,
     VERSION,
@@ -38,6 +39,8 @@ from indexes.versions import Version
 
 _EMBED_BATCH = 64
 _COMPACT_SHARE = 0.2
+Seen = Callable[[str, int, int], str]
+"""(a document's text, start, end) -> what the model may see of that span."""
 _COMPACT_SEGMENTS = 16
 
 
@@ -94,8 +97,19 @@ def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
     return Target(sources, alive, state_digest((embedder_key, chunking.key, ANALYSER), sources, alive))
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """How many chunks of a build got a vector: computed, or found in the cache."""
+
+    computed: int = 0
+    cached: int = 0
+
+
 class Builder:
-    """Builds one generation. ``step(state)`` is called after each durable state, ``progress`` as it goes."""
+    """Builds one generation. ``step(state)`` is called after each durable state, ``progress`` as it goes.
+
+    ``embedded`` counts what was done so far.
+    """
 
     def __init__(
         self,
@@ -107,6 +121,9 @@ class Builder:
         step: Callable[[str], None],
         progress: Callable[[int, int], None],
     ) -> None:
+        self.embedded = Embedded()
+        self._seen: Seen = _whole
+        self._width: int | None = None
         self._store = store
         self._generations = generations
         self._embedder = embedder
@@ -115,13 +132,24 @@ class Builder:
         self._progress = progress
 
     def build(
-        self, goal: Target, live: Manifest | None, *, full: bool = False, origin: Origin | None = None
+        self,
+        goal: Target,
+        live: Manifest | None,
+        *,
+        full: bool = False,
+        origin: Origin | None = None,
+        seen: Seen | None = None,
     ) -> Manifest:
-        """Write and verify the generation beside the live one; it is not promoted here."""
+        """Write and verify the generation beside the live one; it is not promoted here.
+
+        ``seen`` None: the model sees the chunks as they are. Raises ``ModelChanged``.
+        """
+        self._seen = seen or _whole
         kept: list[SegmentRef] = []
         if live is not None and not full and self._same_models(live):
             kept = list(live.segments)
         opened = {one.id: open_segment(self._generations.segments / one.id) for one in kept}
+        self._width = next((segment.vectors.shape[1] for segment in opened.values()), None)
         present = [np.unique(segment.rows.versions) for segment in opened.values()]
         held = np.concatenate(present) if present else np.empty(0, dtype=np.int64)
         missing = np.setdiff1d(goal.alive[:, VERSION], held)
@@ -165,12 +193,13 @@ class Builder:
                     for version, chunk, text in block.rows:
                         columns.append((version.id, chunk.start, chunk.end))
                         above = " ".join((*chunk.headings, chunk.header))
-                        postings.add(text, version.title, above, language=version.language)
+                        piece = text[chunk.start : chunk.end]
+                        postings.add(piece, version.title, above, language=version.language)
                     file.write(block.vectors.tobytes())
             if not columns:
                 return None
             self._step("embedded")
-            shape = (len(columns), self._embedder.dimensions)
+            shape = (len(columns), self._width or 0)
             table = np.array(columns, dtype=np.int64)
             rows = Rows(table[:, 0].copy(), table[:, 1].astype(np.int32), table[:, 2].astype(np.int32))
             folder = self._generations.segments / name
@@ -186,7 +215,8 @@ class Builder:
             self._progress(done, len(versions))
             text = self._store.text(version.revision) or ""
             waiting.extend(
-                (version, chunk, text[chunk.start : chunk.end]) for chunk in self._chunks(version, text)
+                (version, chunk, text)
+                for chunk in chunks_of(self._store, version, text, self._chunking, self._embedder)
             )
             while len(waiting) >= _EMBED_BATCH:
                 yield self._embed(waiting[:_EMBED_BATCH])
@@ -195,37 +225,29 @@ class Builder:
             yield self._embed(waiting)
         self._progress(len(versions), len(versions))
 
-    def _chunks(self, version: Version, text: str) -> tuple[Chunk, ...]:
-        document = Document(
-            version.name, version.title, text, self._store.anchors(version.layout), version.parser
-        )
-        return chunk_document(
-            document,
-            mode=self._chunking.mode,
-            tokens=self._chunking.tokens,
-            overlap=self._chunking.overlap,
-            token_offsets=self._embedder.token_offsets,
-        )
-
     def _embed(self, rows: list[tuple[Version, Chunk, str]]) -> "_Block":
-        texts = [embedded_text(version.title, chunk, text) for version, chunk, text in rows]
-        prefix = self._embedder.key.encode() + b"\0"
-        keys = [hashlib.sha256(prefix + text.encode()).digest() for text in texts]
-        cached = self._cached(keys)
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in cached}
-        fresh = self._embedder.embed(list(new.values())) if new else np.empty((0, 0), dtype=np.float32)
-        cached |= dict(zip(new, fresh, strict=True))
-        self._keep(rows, keys, {key: cached[key] for key in new})
-        return _Block(rows, np.stack([cached[key] for key in keys]).astype("<f4", copy=False))
+        texts = [seen_text(version.title, chunk, text, self._seen) for version, chunk, text in rows]
+        keys = [cache_key(self._embedder.key, text) for text in texts]
+        known = cached(self._store, keys)
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            known |= dict(zip(new, self._embedder.embed(list(new.values())), strict=True))
+        for vector in known.values():
+            self._check(vector)
+        self._keep(rows, keys, {key: known[key] for key in new})
+        done = self.embedded
+        self.embedded = Embedded(done.computed + len(new), done.cached + len(set(keys)) - len(new))
+        return _Block(rows, np.stack([known[key] for key in keys]).astype("<f4", copy=False))
 
-    def _cached(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        e = schema.embeddings.c
-        found: dict[bytes, NDArray[np.float32]] = {}
-        with self._store.read() as connection:
-            for batch in batches(list(dict.fromkeys(keys))):
-                for row in connection.execute(sa.select(e.key, e.vector).where(e.key.in_(batch))):
-                    found[row.key] = np.frombuffer(row.vector, dtype="<f4")
-        return found
+    def _check(self, vector: NDArray[np.float32]) -> None:
+        self._width = self._width or len(vector)
+        if len(vector) != self._width:
+            raise ModelChanged(
+                f"the model gives {len(vector):,} numbers for a text where the index holds {self._width:,}:"
+                " nothing of it is stored, and the live index stays as it is",
+                hint="put the former model back; or tell that it is another one, so that everything is"
+                f" embedded anew: with engine litellm, embed.dimensions: {len(vector)}",
+            )
 
     def _keep(
         self,
@@ -259,8 +281,49 @@ class Builder:
         return len(kept) > _COMPACT_SEGMENTS or dead > _COMPACT_SHARE * total
 
 
+def chunks_of(
+    store: Store, version: Version, text: str, chunking: Chunking, embedder: Embedder
+) -> tuple[Chunk, ...]:
+    """Return the chunks of one version, whose text is given."""
+    document = Document(version.name, version.title, text, store.anchors(version.layout), version.parser)
+    return chunk_document(
+        document,
+        mode=chunking.mode,
+        tokens=chunking.tokens,
+        overlap=chunking.overlap,
+        token_offsets=embedder.token_offsets,
+    )
+
+
+def seen_text(title: str, chunk: Chunk, text: str, seen: Seen | None) -> str:
+    """Return what the model sees of a chunk of ``text``: title, headings, then the chunk."""
+    return embedded_text(title, chunk, (seen or _whole)(text, chunk.start, chunk.end))
+
+
+def cache_key(embedder: str, text: str) -> bytes:
+    """Return the name of a text's vector in the cache, by the embedder's key."""
+    return hashlib.sha256(embedder.encode() + b"\0" + text.encode()).digest()
+
+
+def cached(store: Store, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    """Return the vectors that the cache holds, by their keys."""
+    e = schema.embeddings.c
+    found: dict[bytes, NDArray[np.float32]] = {}
+    with store.read() as connection:
+        for batch in batches(list(dict.fromkeys(keys))):
+            for row in connection.execute(sa.select(e.key, e.vector).where(e.key.in_(batch))):
+                found[row.key] = np.frombuffer(row.vector, dtype="<f4")
+    return found
+
+
+def _whole(text: str, start: int, end: int) -> str:
+    return text[start:end]
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
+    """Rows (version, chunk, the version's whole text) and their vectors."""
+
     rows: list[tuple[Version, Chunk, str]]
     vectors: Vectors
 

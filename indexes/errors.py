@@ -8,7 +8,8 @@ StorageError
 |-- StoreNotWritable    no right or no space to write the workspace
 |-- UnknownGeneration   no such generation is kept
 |-- ModelMissing        the embedding model is not there, incomplete or damaged
-`-- ModelMismatch       the live generation was built by another model
+|-- ModelMismatch       the live generation was built by another model
+`-- ModelChanged        under the same key, the model gives vectors of another length
 """
 
 
@@ -50,3 +51,7 @@ class ModelMissing(StorageError):
 
 class ModelMismatch(StorageError):
     """The live generation was built by another model than the one configured."""
+
+
+class ModelChanged(StorageError):
+    """Under the same key, the model gives vectors of another length than those that the index holds."""

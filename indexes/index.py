@@ -14,7 +14,7 @@ from connectors.documents import Anchor
 from connectors.lines import LINE, line_at, opened, within
 from indexes.analysis import LANGUAGES, analyse, question_words
 from indexes.embedding import Embedder
-from indexes.errors import ModelMismatch, NoGeneration
+from indexes.errors import ModelChanged, ModelMismatch, NoGeneration
 from indexes.generations import Generations
 from indexes.languages import told
 from indexes.lexical import Words, readable_idf, readable_idfs
@@ -246,6 +246,13 @@ class EmbeddedIndex:
                 hint="set embed.* back, or run `ragflow index` to build a new generation beside the live one",
             )
         found: NDArray[np.float32] = embedder.embed([text])[0]
+        width = view.segments[0].vectors.shape[1]
+        if len(found) != width:
+            raise ModelChanged(
+                f"the model gives {len(found):,} numbers for a question where the index holds {width:,}",
+                hint="put the former model back; or tell that it is another one, and run `ragflow index`:"
+                f" with engine litellm, embed.dimensions: {len(found)}",
+            )
         return found
 
     def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:

@@ -1,12 +1,12 @@
 """Store -> live generation: build what differs, ask the gate, promote, collect what nothing needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from indexes import schema
-from indexes.build import Builder, Origin, Target, target
+from indexes.build import Builder, Embedded, Origin, Target, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
 from indexes.errors import StorageError
@@ -22,6 +22,7 @@ class Built:
     manifest: Manifest | None = None
     reason: str | None = None
     decision: GateDecision | None = None
+    embedded: Embedded = field(default_factory=Embedded)
 
     @property
     def promoted(self) -> bool:
@@ -66,7 +67,9 @@ class Promotion:
                 return Built()
             if goal.state == self._rolled_back():
                 return Built(reason="rolled_back")
-        manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
+        manifest, embedded = self._waiting(goal, live), Embedded()
+        if manifest is None:
+            manifest, embedded = self._build(goal, live, embedder)
         decision = None if self._options.gate is None else self._options.gate(manifest, live)
         if decision is not None:
             report = {**decision.report, "held": not decision.promote, "reason": decision.reason}
@@ -75,7 +78,7 @@ class Promotion:
         if decision is None or decision.promote:
             self._generations.promote(manifest.id)
             self._step("promoted")
-        return Built(manifest, decision.reason if decision else None, decision)
+        return Built(manifest, decision.reason if decision else None, decision, embedded)
 
     def collect(self, built: Manifest) -> None:
         """Remove what is not needed any more; of those that a gate held, only the newest is."""
@@ -90,7 +93,7 @@ class Promotion:
             spare=built.id,
         )
 
-    def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> Manifest:
+    def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> tuple[Manifest, Embedded]:
         builder = Builder(
             self._store,
             self._generations,
@@ -99,7 +102,10 @@ class Promotion:
             step=self._step,
             progress=lambda done, total: self._progress(Progress("embed", None, done, total)),
         )
-        return builder.build(goal, live, full=self._options.full, origin=self._origin())
+        manifest = builder.build(
+            goal, live, full=self._options.full, origin=self._origin(), seen=self._options.seen
+        )
+        return manifest, builder.embedded
 
     def _origin(self) -> Origin:
         return Origin(self._options.keys.read, self._options.settings)

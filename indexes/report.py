@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self
 
 from connectors.documents import Parsed, Unreadable
 from connectors.items import Raw
-from indexes.build import Chunking
+from indexes.build import Chunking, Embedded, Seen
 from indexes.flags import Flagged
 from indexes.generations import Manifest
 from indexes.plan import Brake, ParseKeys
@@ -64,7 +64,8 @@ class SyncOptions:
 
     ``gate`` None: what is built is promoted. ``settings``: the configuration as a plain object, kept in
     the manifest for people and for whoever opens the generation again. ``only``: for each source the items
-    to read again, changed or not; then no other item is read, and nothing is deleted.
+    to read again, changed or not; then no other item is read, and nothing is deleted. ``seen``: what the
+    model may see of a document; None: all of it.
     """
 
     run: str
@@ -79,6 +80,7 @@ class SyncOptions:
     gate: Gate | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, Collection[str]] | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,16 @@ class SourceReport:
 class SyncPlan:
     """What a sync is to do to each source, and how many seconds that may take.
 
-    Sources that are not configured any more are there too: all of theirs is deleted.
+    Sources that are not configured any more are there too: all of theirs is deleted. ``items``: to be
+    fetched whose text is not known yet; ``characters``: an estimate of that text, in code points.
+    ``notes``: what whoever syncs adds to it for people, a sentence each.
     """
 
     sources: Mapping[str, SourceReport]
     seconds: Mapping[str, float]
+    characters: float = 0.0
+    items: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def total_seconds(self) -> float:
@@ -124,7 +131,7 @@ class SyncReport:
     ``generation``, ``documents`` and ``chunks`` are of the live one. ``gate`` is what a gate found, with
     ``candidate`` the generation that it was asked about; None where it was not asked. ``flagged``: what
     the documents of these sources hold that reads like orders to a program. ``proven_deleted``: documents
-    that this sync deleted, each proven to be gone (see ``indexes.proof``).
+    that this sync deleted, each proven to be gone (see ``indexes.proof``). ``embedded``: its new vectors.
     """
 
     sources: Mapping[str, SourceReport]
@@ -138,4 +145,5 @@ class SyncReport:
     gate: Mapping[str, Any] | None = None
     flagged: tuple[Flagged, ...] = ()
     proven_deleted: int = 0
+    embedded: Embedded = field(default_factory=Embedded)
     plan: SyncPlan = field(default_factory=lambda: SyncPlan({}, {}))

@@ -136,9 +136,20 @@ class Sync:
             for one in works
             if one.plan is not None and not one.held
         }
-        plan = SyncPlan(self._with_unreadable(sources), seconds)
+        plans = [one.plan for one in works if one.plan is not None and not one.held]
+        plan = SyncPlan(
+            self._with_unreadable(sources),
+            seconds,
+            # Read again with --full, a text is mostly the one that it was.
+            characters=sum(self._unread(one) * known.characters(one.bytes, one.unsized) for one in plans),
+            items=sum(len(one.added if self._options.full else one.items) for one in plans),
+        )
         self._watch.planned(plan)
         return plan
+
+    def _unread(self, plan: Plan) -> float:
+        """Give the share of the items to fetch whose text is not known."""
+        return len(plan.added) / len(plan.items) if self._options.full and plan.items else 1.0
 
     # -- source -> store -------------------------------------------------------------------------
 
@@ -194,6 +205,7 @@ class Sync:
             seconds,
             size=sum(one.bytes for one in read),
             items=sum(one.added + one.updated for one in read),
+            characters=sum(one.characters for one in read),
         )
 
     # -- the record ------------------------------------------------------------------------------
@@ -241,6 +253,7 @@ class Sync:
             candidate=asked.id if asked else None,
             gate=asked.report if asked else None,
             flagged=flagged(self._store, reports),
+            embedded=built.embedded,
             plan=plan,
         )
 

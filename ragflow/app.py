@@ -64,6 +64,7 @@ class App:
         self._opened_index: EmbeddedIndex | None = None
         self._opened_answering: Answering | None = None
         self._opened_embedder: Embedder | None = None
+        self._account = parts.account(config)
 
     def __enter__(self) -> Self:
         return self
@@ -114,11 +115,10 @@ class App:
     ) -> "IndexReport":
         """Bring the index up to date with its sources (all, or the named ones), or say what that would do.
 
-        ``planned`` is told what is to be done before any of it is.
-
-        Raises ``RagflowError``: LockHeld, WeightsMissing, DiskFull, NoRight. A failed source does not
-        raise: the report names it and its ``exit_code`` is 4. With ``gate`` a new generation becomes live
-        only when the rules of ``gates`` agree; else it is held, and the ``exit_code`` is 8 or 9.
+        ``planned`` is told what is to be done before any of it is. Raises ``RagflowError``: LockHeld,
+        WeightsMissing, DiskFull, NoRight. A failed source does not raise: the report names it, and its
+        ``exit_code`` is 4. With ``gate`` a new generation becomes live only when the rules of ``gates``
+        agree; else it is held, and the ``exit_code`` is 8 or 9.
         """
         # What only indexing needs is imported there: a cold `ask` is over before it would be loaded.
         from indexes.report import Watch
@@ -129,10 +129,11 @@ class App:
         return self._indexed(wanted, wait, Watch(progress, planned))
 
     def _indexed(self, wanted: "Wanted", wait: float, watch: "Watch") -> "IndexReport":
-        from ragflow import indexing
+        from ragflow.indexing import Work, run
 
-        work = indexing.Work(self.config, self._generations, self._embedder, self._runs, self._new_run)
-        return indexing.run(work, wanted, lambda: self._writing(wait=wait), watch)
+        noted = (self._runs, self._new_run, self._account)
+        work = Work(self.config, self._generations, self._embedder, *noted)
+        return run(work, wanted, lambda: self._writing(wait=wait), watch)
 
     @map_errors()
     def find(
@@ -147,6 +148,7 @@ class App:
         """Search what these readers may read. A search without hits is no error."""
         began = time.perf_counter()
         text = check_question(question)
+        self._account.begin(self.config.answer.timeout)
         asker = identity.readers(readers)
         query = Query(
             text, frozenset(asker), self._sources(sources, asker), k or self.config.search.k, system
@@ -278,6 +280,7 @@ class App:
         """Give what evaluates this workspace."""
         from ragflow.evaluation import Evaluation
 
+        self._account.begin()
         return Evaluation(
             self.config,
             index=self._open_index,
@@ -356,8 +359,8 @@ class App:
 
     def _answering(self) -> Answering:
         if self._opened_answering is None:
-            workshop = parts.Workshop(self.config, self._index(), lambda texts: self._embedder().embed(texts))
-            self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
+            work = parts.Workshop(self.config, self._index(), lambda texts: self._embedder().embed(texts))
+            self._opened_answering = Answering(self.config, work, self._runs, self._history, self._account)
         return self._opened_answering
 
     def _index(self) -> EmbeddedIndex:
@@ -374,7 +377,7 @@ class App:
 
     def _embedder(self) -> Embedder:
         if self._opened_embedder is None:
-            self._opened_embedder = Recalling(parts.embedder(self.config))
+            self._opened_embedder = Recalling(parts.embedder(self.config, spending=self._account))
         return self._opened_embedder
 
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:

@@ -92,6 +92,8 @@ class Config:
     def model(self) -> str:
         """``embed.model`` as a known name, or as the absolute path of a checkpoint folder."""
         named = self.embed.model
+        if self.embed.engine == "litellm":
+            return named  # its slash parts the provider from the name
         is_path = "/" in named or named.startswith((".", "~")) or (self.folder / named).is_dir()
         return self.resolve(named) if is_path else named
 

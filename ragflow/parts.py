@@ -1,6 +1,6 @@
 """The parts that the configuration asks for. What ``ask`` and an evaluation use is made here, once."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 from connectors.documents import Anchor
@@ -9,12 +9,14 @@ from indexes.embedding import Embedder
 from indexes.index import EmbeddedIndex
 from indexes.query import Hit, Ranking
 from ragflow import prompts
-from ragflow.asking import Parts, Rules
+from ragflow.asking import Parts, Rules, Weigher
 from ragflow.casting import ConfiguredCasting
+from ragflow.concealing import ConcealingWeigher
 from ragflow.config import Config
 from ragflow.evidence import Embed, SentenceWeigher
 from ragflow.guards.guard import ConfiguredGuard
-from ragflow.masking import mask
+from ragflow.masking import mask, torn
+from ragflow.models.accounts import Account
 from ragflow.models.calls import Model
 from ragflow.redact import Kind
 from ragflow.routing.router import ConfiguredRouter
@@ -24,8 +26,21 @@ from ragflow.routing.ties import TieBreaker
 LEDGER = "models.sqlite"
 
 
-def embedder(config: Config) -> Embedder:
-    """Open the configured model. Raises ``ModelMissing``."""
+def account(config: Config) -> Account:
+    """Return what counts the spending of the workspace's runs."""
+    return Account(config.budget, config.workspace / LEDGER)
+
+
+def embedder(config: Config, *, spending: Account | None = None) -> Embedder:
+    """Open the configured model. ``spending``: what its requests are booked to, where it takes any.
+
+    Raises ``ModelMissing``, or ``ConfigError`` where an API's model is none that can be used.
+    """
+    if config.embed.engine == "litellm":
+        from ragflow.models.embedding import ConfiguredEmbedder, Sending
+
+        booked = spending or account(config)
+        return ConfiguredEmbedder(config.embed, Sending(booked, config.secret, config.guards.redact))
     from indexes.onnx_embedder import OnnxEmbedder  # onnxruntime is slow to import
 
     known = weights.find(config.model)
@@ -35,6 +50,42 @@ def embedder(config: Config) -> Embedder:
         cache=config.workspace / "model",
         expected_sha256=known.sha256,
     )
+
+
+def ready(config: Config) -> None:
+    """Tell before anything is done that the configured model could not be asked.
+
+    Raises ``ConfigError`` (no key, no such provider) or ``ExtraMissing``.
+    """
+    if config.embed.engine == "litellm":
+        from ragflow.models.embedding import ready, where
+
+        where(config.embed)
+        ready(config.embed, config.secret)
+
+
+def hidden_from_embedder(config: Config) -> tuple[Kind, ...]:
+    """Return what the configured embedding model must not see: nothing is hidden from one on this machine."""
+    if config.embed.engine != "litellm":
+        return ()
+    from ragflow.models.embedding import where
+
+    return () if where(config.embed).local else config.guards.redact
+
+
+def seen(config: Config) -> Callable[[str, int, int], str] | None:
+    """Return what gives the part of a document that the embedding model may see; None: all of it.
+
+    A secret that a chunk's edge cuts in two does not look like one: the document around it tells.
+    """
+    kinds = hidden_from_embedder(config)
+    if not kinds:
+        return None
+
+    def part(text: str, start: int, end: int) -> str:
+        return mask([text[start:end]], kinds, known=[torn(text, start, end, kinds)]).texts[0]
+
+    return part
 
 
 def ranking(config: Config) -> Ranking:
@@ -56,10 +107,14 @@ def rules(config: Config, *, explain: bool) -> Rules:
 
 
 class Models:
-    """The models of one run, which share what that run may spend. Nothing is opened before it is wanted."""
+    """The models of one run, which share what that run may spend. Nothing is opened before it is wanted.
 
-    def __init__(self, config: Config) -> None:
+    ``spending``: of that run, where it spends on vectors too.
+    """
+
+    def __init__(self, config: Config, *, spending: Account | None = None) -> None:
         self._config = config
+        self._account = spending or account(config)
         self._opened: dict[str, tuple[Model, ...]] = {}
 
     def __call__(self, tier: str) -> tuple[Model, ...]:
@@ -74,12 +129,9 @@ class Models:
 
     def _spending(self) -> None:
         # Without a tier none of this is imported: a cold `ask` without a model is over before.
-        from ragflow.models.budget import Spending
         from ragflow.models.calling import Means
-        from ragflow.models.ledger import Ledger
 
-        ledger = Ledger(self._config.workspace / LEDGER)
-        self._means = Means(Spending(self._config.budget, ledger), secret=self._config.secret)
+        self._means = Means(self._account.spending, secret=self._config.secret)
 
 
 def hidden_from(model: Model, config: Config) -> tuple[Kind, ...]:
@@ -98,7 +150,14 @@ class Workshop:
     def __init__(self, config: Config, index: EmbeddedIndex, embed: Embed) -> None:
         self._config = config
         self._index = index
-        self._weigher = SentenceWeigher(embed=embed, needed=config.answer.min_confidence)
+        self._weigher: Weigher = SentenceWeigher(embed=embed, needed=config.answer.min_confidence)
+        if config.embed.engine == "litellm":
+            self._weigher = ConcealingWeigher(
+                embed,
+                needed=config.answer.min_confidence,
+                kinds=hidden_from_embedder(config),
+                text_of=lambda hit: index.text(hit.revision),
+            )
         sources = {
             name: Described(source.description, source.examples) for name, source in config.sources.items()
         }

@@ -22,6 +22,7 @@ _MOST_FLAGGED = 100
 class IndexReport:
     """The object ``ragflow.index/1``. ``estimate_s``: with ``dry_run``, seconds that it would take.
 
+    ``embedding``: what an embedding API was sent and cost; ``embedding_estimate``: what was foreseen of that.
     ``flagged`` lists at most a hundred documents and families; ``flagged_documents`` counts all documents.
     """
 
@@ -30,6 +31,8 @@ class IndexReport:
     sync: "SyncReport"
     timings_ms: Mapping[str, float]
     estimate_s: float | None = None
+    embedding: Mapping[str, Any] | None = None
+    embedding_estimate: Mapping[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -78,6 +81,8 @@ class IndexReport:
             "documents": self.sync.documents,
             "chunks": self.sync.chunks,
             "estimate_s": self.estimate_s,
+            "embedding": None if self.embedding is None else dict(self.embedding),
+            "embedding_estimate": None if self.embedding_estimate is None else dict(self.embedding_estimate),
             "timings_ms": dict(self.timings_ms),
         }
 

@@ -21,7 +21,7 @@ def settings_of(config: Config) -> dict[str, Any]:
     """Return what of the configuration a generation depends on, as a plain object for its manifest."""
     return {
         "chunk": config.chunk.model_dump(mode="json"),
-        "embed": config.embed.model_dump(mode="json"),
+        "embed": config.embed.own(),
         "parse": {"ocr": config.parse.ocr, "hidden_text": config.parse.hidden_text},
     }
 
