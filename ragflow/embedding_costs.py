@@ -83,7 +83,7 @@ def told(config: Config, found: "Cost | None") -> tuple[str, ...]:
         f"To {found.model}: {about}{found.texts:,} texts of {most}{found.tokens:,} tokens, {price}{cached}."
     ]
     if not found.exact:
-        said.append("What is not fetched yet is estimated from its size.")
+        said.append("What is not fetched yet is estimated from its size, rather too high.")
     if limit := _limit(config, found.usd or 0.0):
         said.append(f"That is more than {limit}: it will stop there, and go on the next time.")
     return tuple(said)

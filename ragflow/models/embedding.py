@@ -137,7 +137,9 @@ class ConfiguredEmbedder:
 
     def _all(self, batches: Sequence[Sequence[str]]) -> Vectors:
         key = ready(self._section, self._sending.secret)
-        self._sending.load(self._section.model.partition("/")[0], _LOAD_S)
+        deadline = self._sending.account.deadline
+        most = _LOAD_S if deadline is None else deadline.left()
+        self._sending.load(self._section.model.partition("/")[0], most)
         stopped = threading.Event()
         if len(batches) == 1:
             return self._persist(batches[0], key, stopped)
@@ -242,20 +244,18 @@ def changed_hint(width: int) -> str:
 
 def where(section: Embed) -> Place:
     """Return where the model is. Raises ``ConfigError``: nobody can tell, or it was never tried."""
-    try:
-        found = place(entry_of(section))
-    except CallFailed as failed:
-        raise ConfigError(
-            f"embed.model: {failed.detail}", hint="docs/models.md names the providers"
-        ) from None
-    name = section.model.partition("/")[0]
-    if name not in litellm_vectors.WAYS:
+    name, slash, rest = section.model.partition("/")
+    if slash and name not in litellm_vectors.WAYS:
         known = ", ".join(litellm_vectors.WAYS)
         raise ConfigError(
-            f"embed.model: {name} makes no vectors that can be used here ({known})",
-            hint="where it speaks OpenAI's protocol, write openai/NAME and its address as embed.api_base",
+            f"embed.model: {name} is no provider whose vectors can be used here ({known})",
+            hint=f"where it speaks OpenAI's protocol, write openai/{rest} and its address as embed.api_base",
         )
-    return found
+    try:
+        return place(entry_of(section))
+    except CallFailed as failed:
+        hint = "docs/models.md names the providers and their addresses"
+        raise ConfigError(f"embed.model: {failed.detail}", hint=hint) from None
 
 
 def price(section: Embed) -> Price | None:

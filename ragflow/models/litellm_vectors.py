@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from indexes.embedding import Vectors
 from ragflow.models import litellm_client, outcomes
 from ragflow.models.failures import CallFailed
 from ragflow.models.providers import PROVIDERS, Place
+
+if TYPE_CHECKING:
+    from ragflow.models.wire import Watch
 
 WAYS: Mapping[str, Literal["session", "handler"]] = {
     "openai": "session",
@@ -92,35 +95,42 @@ def _fetched(request: VectorRequest, ends: float) -> Fetched:
     most = _BYTES_BESIDE + _BYTES_OF_TEXT * len(request.texts)
     call = wire.Watch(request.place.address, ends, most)
     wire.watch(call)
-    by_handler = WAYS[request.model.partition("/")[0]] == "handler"
+    provider = request.model.partition("/")[0]
     try:
         reply = litellm.embedding(
             model=request.model,
             api_base=request.place.address,
             api_key=request.key,
             input=list(request.texts),
-            encoding_format="float",  # or its client asks for base64, which not every server writes
             timeout=seconds,
             max_retries=0,
             num_retries=0,
             drop_params=False,
             allowed_openai_params=["dimensions", "encoding_format"],
             **({} if request.dimensions is None else {"dimensions": request.dimensions}),
-            **({"client": HTTPHandler(client=wire.session())} if by_handler else {}),
+            # One of its clients asks for base64 otherwise, which not every server writes.
+            **(
+                {"client": HTTPHandler(client=wire.session())}
+                if WAYS[provider] == "handler"
+                else {"encoding_format": "float"}
+            ),
         )
         return Fetched(_vectors(reply, len(request.texts)), _tokens(reply))
     except CallFailed:
         raise
     except Exception as error:  # noqa: BLE001 - litellm raises whatever it met; each becomes a kind
         # The chain is cut: messages of these libraries quote headers, and so keys.
-        raise _outcome(error, call, seconds) from None
+        raise _outcome(error, call, seconds, request) from None
 
 
-def _outcome(error: Exception, call: Any, seconds: float) -> CallFailed:
+def _outcome(error: Exception, call: "Watch", seconds: float, request: VectorRequest) -> CallFailed:
     found = outcomes.outcome(error, call, seconds, wanted=_WANTED)
     if found.kind == "bad_request":
         said = outcomes.words_of(call)
-        if "dimensions" in said or "matryoshka" in said or "UnsupportedParams" in type(error).__name__:
+        takes_none = (
+            "dimensions" in said or "matryoshka" in said or "UnsupportedParams" in type(error).__name__
+        )
+        if takes_none and request.dimensions is not None:
             return CallFailed("bad_request", "it takes no dimensions", lacks="dimensions")
         if any(word in said for word in ("too long", "maximum context", "too many tokens", "max_tokens")):
             return CallFailed("bad_request", f"{found.detail}: a text has more tokens than it takes")
