@@ -9,6 +9,7 @@ from indexes.pending import Eye, pending
 from indexes.store import Store
 from ragflow import parts
 from ragflow.config import Config
+from ragflow.sight import seen
 
 _NANO = 1_000_000_000
 
@@ -40,7 +41,7 @@ def foreseen(
         generations,
         model,
         Chunking(chunk.mode, chunk.tokens, chunk.overlap),
-        eye=Eye(model.tokens, parts.seen(config)),
+        eye=Eye(model.tokens, seen(config)),
         full=full,
     )
     return cost(

@@ -93,7 +93,6 @@ def run(
             allow_deletes=wanted.allow_deletes,
             gate=wanted.judge(store) if wanted.judge else None,
             settings=upkeep.settings_of(config),
-            seen=parts.seen(config),
             only=None if wanted.again is None else _again(store, wanted.sources, wanted.again),
         )
         parsers = partial(sources_of.parsers, config)

@@ -1,6 +1,6 @@
 """The parts that the configuration asks for. What ``ask`` and an evaluation use is made here, once."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 
 from connectors.documents import Anchor
@@ -15,13 +15,14 @@ from ragflow.concealing import ConcealingWeigher
 from ragflow.config import Config
 from ragflow.evidence import Embed, SentenceWeigher
 from ragflow.guards.guard import ConfiguredGuard
-from ragflow.masking import mask, torn
+from ragflow.masking import mask
 from ragflow.models.accounts import Account
 from ragflow.models.calls import Model
 from ragflow.redact import Kind
 from ragflow.routing.router import ConfiguredRouter
 from ragflow.routing.scores import Described, SourceScorer
 from ragflow.routing.ties import TieBreaker
+from ragflow.sight import hidden_from_embedder
 
 LEDGER = "models.sqlite"
 
@@ -62,30 +63,6 @@ def ready(config: Config) -> None:
 
         where(config.embed)
         ready(config.embed, config.secret)
-
-
-def hidden_from_embedder(config: Config) -> tuple[Kind, ...]:
-    """Return what the configured embedding model must not see: nothing is hidden from one on this machine."""
-    if config.embed.engine != "litellm":
-        return ()
-    from ragflow.models.embedding import where
-
-    return () if where(config.embed).local else config.guards.redact
-
-
-def seen(config: Config) -> Callable[[str, int, int], str] | None:
-    """Return what gives the part of a document that the embedding model may see; None: all of it.
-
-    A secret that a chunk's edge cuts in two does not look like one: the document around it tells.
-    """
-    kinds = hidden_from_embedder(config)
-    if not kinds:
-        return None
-
-    def part(text: str, start: int, end: int) -> str:
-        return mask([text[start:end]], kinds, known=[torn(text, start, end, kinds)]).texts[0]
-
-    return part
 
 
 def ranking(config: Config) -> Ranking:

@@ -130,8 +130,6 @@ def _rehearse(provider: str) -> None:
 
 def _completed(request: Request, ends: float) -> Completion:
     litellm = library()
-    from litellm.llms.custom_httpx.http_handler import HTTPHandler
-
     from ragflow.models import wire
 
     seconds = max(0.001, ends - time.monotonic())
@@ -150,7 +148,7 @@ def _completed(request: Request, ends: float) -> Completion:
             num_retries=0,
             drop_params=False,
             **_optional(request),
-            **({"client": HTTPHandler(client=wire.session())} if by_handler else {}),
+            **({"client": handler()} if by_handler else {}),
         )
         return _read(reply)
     except CallFailed:
@@ -184,6 +182,15 @@ def library() -> Any:
         litellm.DEFAULT_MAX_RETRIES = 0  # its way to vectors takes a 0 that was asked for as not asked
         _loaded.set()
     return litellm
+
+
+def handler() -> Any:
+    """Return the client that litellm's own handlers send with: ours."""
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    from ragflow.models import wire
+
+    return HTTPHandler(client=wire.session())
 
 
 def _optional(request: Request) -> dict[str, Any]:

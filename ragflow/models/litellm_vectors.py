@@ -87,8 +87,6 @@ def _rehearse(provider: str) -> None:
 
 def _fetched(request: VectorRequest, ends: float) -> Fetched:
     litellm = litellm_client.library()
-    from litellm.llms.custom_httpx.http_handler import HTTPHandler
-
     from ragflow.models import wire
 
     seconds = max(0.001, ends - time.monotonic())
@@ -110,7 +108,7 @@ def _fetched(request: VectorRequest, ends: float) -> Fetched:
             **({} if request.dimensions is None else {"dimensions": request.dimensions}),
             # One of its clients asks for base64 otherwise, which not every server writes.
             **(
-                {"client": HTTPHandler(client=wire.session())}
+                {"client": litellm_client.handler()}
                 if WAYS[provider] == "handler"
                 else {"encoding_format": "float"}
             ),

@@ -11,10 +11,10 @@ from indexes.build import Chunking
 from indexes.query import Query
 from indexes.recalling import Recalling
 from indexes.testing import EVERYONE, Planted
-from ragflow import parts
 from ragflow.concealing import ConcealingWeigher, concealed
 from ragflow.config import load
 from ragflow.evidence import SentenceWeigher
+from ragflow.sight import seen
 
 BODY = [f"MIIEpAIBAAKCAQEA{line:02}" + "abCdEf9/" * 5 for line in range(24)]
 KEY = "\n".join(["-----BEGIN RSA PRIVATE KEY-----", *BODY, "-----END RSA PRIVATE KEY-----"])
@@ -37,16 +37,16 @@ def configured(tmp_path):
 
 @pytest.mark.parametrize("more", ["", HERE, AWAY + "guards: {redact: []}\n"])
 def test_a_model_on_this_machine_or_one_that_may_sees_everything(more, configured):
-    assert parts.seen(configured(more)) is None
+    assert seen(configured(more)) is None
 
 
 def test_no_span_of_a_document_shows_a_word_of_the_key_that_it_cuts(configured):
-    seen = parts.seen(configured(AWAY))
+    look = seen(configured(AWAY))
     for start in range(0, len(TEXT), 97):
         for length in (60, 300, 900):
-            shown = seen(TEXT, start, min(len(TEXT), start + length))
+            shown = look(TEXT, start, min(len(TEXT), start + length))
             assert not [line for line in BODY if line in shown or line[8:40] in shown]
-    assert seen(TEXT, 0, 40) == TEXT[:40]
+    assert look(TEXT, 0, 40) == TEXT[:40]
 
 
 def test_the_index_sends_nothing_of_it_and_finds_the_document_all_the_same(new_world, embedder, configured):
@@ -61,7 +61,7 @@ def test_the_index_sends_nothing_of_it_and_finds_the_document_all_the_same(new_w
 
     world = new_world()
     world.embedder, world.chunking = Watching(), Chunking(tokens=60, overlap=10)
-    options = replace(world.options(), seen=parts.seen(configured(AWAY)))
+    options = replace(world.options(), seen=seen(configured(AWAY)))
     assert world.sync([Planted("hr/gate.txt", TEXT)], options=options).chunks > 3, "edges cut the key"
     assert "gate.txt\n[secret 1]" in Watching.sent
     assert not [text for text in Watching.sent if any(line[8:40] in text for line in BODY)]

@@ -37,6 +37,7 @@ from ragflow.models.failures import FAILURES, CallFailed
 from ragflow.models.litellm_client import Completion
 from ragflow.models.opening import open_tier
 from ragflow.models.providers import PROVIDERS
+from ragflow.sections import ENGINE_KEYS, Embed
 
 KEY = "sk-Q9x7secretsecretsecret42"
 QUESTION = Prompt((Message("system", "Reply in JSON."), Message("user", "How many?")), name="days")
@@ -560,13 +561,19 @@ def test_a_real_small_model_ends_in_a_value_or_a_failure_with_a_name(loaded, nee
 
 
 def test_the_configuration_on_the_page_is_one_that_loads(repository, tmp_path):
-    [block] = re.findall(r"```yaml\n(.*?)```", page(repository), re.DOTALL)
+    block, vectors = re.findall(r"```yaml\n(.*?)```", page(repository), re.DOTALL)
     (tmp_path / "ragflow.yaml").write_text(block)
     config = load(tmp_path / "ragflow.yaml", environ={})
     assert [entry.model for entry in config.models["small"].try_] == [
         "openai/gpt-4o-mini",
         "openai/qwen2.5-7b",
     ]
+    (tmp_path / "ragflow.yaml").write_text(vectors)
+    embed = load(tmp_path / "ragflow.yaml", environ={}).embed
+    assert embed.engine == "litellm"
+    named = embed.model_dump(include=set(ENGINE_KEYS["litellm"]) - {"api_key_env"})
+    assert named == {key: Embed.model_fields[key].default for key in named}, "the page names the defaults"
+    assert all(f"  {key}:" in vectors for key in ENGINE_KEYS["litellm"])
 
 
 def test_the_table_on_the_page_is_the_table_of_the_program(repository):
