@@ -183,7 +183,7 @@ def one_embedder() -> Iterator[None]:
     opened = parts.embedder
     kept: list[Remembering] = []
 
-    def embedder(config: Config) -> Remembering:
+    def embedder(config: Config, *, spending: object = None) -> Remembering:  # noqa: ARG001 - nothing is spent
         if not kept:
             kept.append(Remembering(opened(config)))
         return kept[0]

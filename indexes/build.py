@@ -32,6 +32,7 @@ from indexes.generations import (
     segment_digest,
     state_digest,
 )
+from indexes.mismatch import changed
 from indexes.postings import PostingsBuilder
 from indexes.segments import Rows, Segment, merge_segments, open_segment, write_segment
 from indexes.store import Store
@@ -39,6 +40,8 @@ from indexes.versions import Version
 
 _EMBED_BATCH = 64
 _COMPACT_SHARE = 0.2
+Seen = Callable[[str, int, int], str]
+"""(a document's text, start, end) -> what the model may see of that span."""
 _COMPACT_SEGMENTS = 16
 
 
@@ -95,8 +98,19 @@ def target(store: Store, embedder_key: str, chunking: Chunking) -> Target:
     return Target(sources, alive, state_digest((embedder_key, chunking.key, ANALYSER), sources, alive))
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """How many chunks of a build got a vector: computed, or found in the cache."""
+
+    computed: int = 0
+    cached: int = 0
+
+
 class Builder:
-    """Builds one generation. ``step(state)`` is called after each durable state, ``progress`` as it goes."""
+    """Builds one generation. ``step(state)`` is called after each durable state, ``progress`` as it goes.
+
+    ``embedded`` counts what was done so far.
+    """
 
     def __init__(
         self,
@@ -108,23 +122,34 @@ class Builder:
         step: Callable[[str], None],
         progress: Callable[[int, int], None],
     ) -> None:
+        self.embedded = Embedded()
+        self._seen: Seen = _whole
+        self._width: int | None = None
         self._store = store
         self._generations = generations
         self._embedder = embedder
         self._chunking = chunking
         self._step = step
         self._progress = progress
-        self._fresh = 0
         self._seconds = 0.0
 
     def build(
-        self, goal: Target, live: Manifest | None, *, full: bool = False, origin: Origin | None = None
+        self,
+        goal: Target,
+        live: Manifest | None,
+        *,
+        full: bool = False,
+        origin: Origin | None = None,
+        seen: Seen | None = None,
     ) -> Manifest:
         """Write and verify the generation beside the live one; it is not promoted here.
 
-        Raises ``VectorsUnsound``, and ``ModelMismatch`` where the model of the live generation has vectors of
-        another width now.
+        ``seen`` None: the model sees the chunks as they are.
+
+        Raises ``VectorsUnsound``; ``ModelMismatch`` or ``ModelChanged`` where the vectors of the live
+        generation's model have another width now.
         """
+        self._seen = seen or _whole
         kept: list[SegmentRef] = []
         pair = (self._embedder.key, self._chunking.key)
         if live is not None and (live.embedder, live.chunker) != pair:
@@ -132,6 +157,7 @@ class Builder:
         if live is not None and not full and self._same_models(live):
             kept = list(live.segments)
         opened = {one.id: open_segment(self._generations.segments / one.id) for one in kept}
+        self._width = next((segment.vectors.shape[1] for segment in opened.values()), None)
         present = [np.unique(segment.rows.versions) for segment in opened.values()]
         held = np.concatenate(present) if present else np.empty(0, dtype=np.int64)
         missing = np.setdiff1d(goal.alive[:, VERSION], held)
@@ -193,13 +219,14 @@ class Builder:
                     for version, chunk, text in block.rows:
                         columns.append((version.id, chunk.start, chunk.end))
                         above = " ".join((*chunk.headings, chunk.header))
-                        postings.add(text, version.title, above, language=version.language)
+                        piece = text[chunk.start : chunk.end]
+                        postings.add(piece, version.title, above, language=version.language)
                     file.write(block.vectors.tobytes())
             if not columns:
                 return None
             self._step("embedded")
-            pace.learn_embedding(self._store, self._embedder.key, self._seconds, self._fresh)
-            shape = (len(columns), self._embedder.dimensions)
+            pace.learn_embedding(self._store, self._embedder.key, self._seconds, self.embedded.computed)
+            shape = (len(columns), self._width or 0)
             table = np.array(columns, dtype=np.int64)
             rows = Rows(table[:, 0].copy(), table[:, 1].astype(np.int32), table[:, 2].astype(np.int32))
             folder = self._generations.segments / name
@@ -215,7 +242,8 @@ class Builder:
             self._progress(done, len(versions))
             text = self._store.text(version.revision) or ""
             waiting.extend(
-                (version, chunk, text[chunk.start : chunk.end]) for chunk in self._chunks(version, text)
+                (version, chunk, text)
+                for chunk in chunks_of(self._store, version, text, self._embedder, self._chunking)
             )
             while len(waiting) >= _EMBED_BATCH:
                 yield self._embed(waiting[:_EMBED_BATCH])
@@ -228,7 +256,7 @@ class Builder:
         return chunks_of(self._store, version, text, self._embedder, self._chunking)
 
     def _embed(self, rows: list[tuple[Version, Chunk, str]]) -> "_Block":
-        texts = [embedded_text(version.title, chunk, text) for version, chunk, text in rows]
+        texts = [seen_text(version.title, chunk, text, self._seen) for version, chunk, text in rows]
         keys = [caching.cache_key(self._embedder.key, text) for text in texts]
         known = caching.cached(self._store, keys, self._embedder.dimensions)
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
@@ -236,15 +264,23 @@ class Builder:
             began = time.monotonic()
             fresh = embed(self._embedder, list(new.values()))
             self._seconds += time.monotonic() - began
-            self._fresh += len(new)
             known |= dict(zip(new, fresh, strict=True))
+        for vector in known.values():
+            self._check(vector)
         chunks = [
             caching.Embedded(version.id, chunk.start, chunk.end, key)
             for (version, chunk, _), key in zip(rows, keys, strict=True)
         ]
         pair = (self._embedder.key, self._chunking.key)
         caching.keep(self._store, pair, chunks, {key: known[key] for key in new})
+        done = self.embedded
+        self.embedded = Embedded(done.computed + len(new), done.cached + len(set(keys)) - len(new))
         return _Block(rows, np.stack([known[key] for key in keys]).astype("<f4", copy=False))
+
+    def _check(self, vector: NDArray[np.float32]) -> None:
+        self._width = self._width or len(vector)
+        if len(vector) != self._width:
+            raise changed(len(vector), self._width)
 
     def _should_compact(self, kept: Sequence[SegmentRef], masks: dict[str, NDArray[np.bool_]]) -> bool:
         total = sum(one.rows for one in kept)
@@ -266,8 +302,19 @@ def chunks_of(
     )
 
 
+def seen_text(title: str, chunk: Chunk, text: str, seen: Seen | None) -> str:
+    """Return what the model sees of a chunk of ``text``: title, headings, then the chunk."""
+    return embedded_text(title, chunk, (seen or _whole)(text, chunk.start, chunk.end))
+
+
+def _whole(text: str, start: int, end: int) -> str:
+    return text[start:end]
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
+    """Rows (version, chunk, the version's whole text) and their vectors."""
+
     rows: list[tuple[Version, Chunk, str]]
     vectors: Vectors
 

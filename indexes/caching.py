@@ -40,13 +40,16 @@ def cache_key(embedder_key: str, text: str) -> bytes:
 
 
 def cached(store: Store, keys: Sequence[bytes], dimensions: int) -> dict[bytes, NDArray[np.float32]]:
-    """Give the vectors that are kept. One of another width is not what this model makes: it is none."""
+    """Give the vectors that are kept. One of another width is not what this model makes: it is none.
+
+    ``dimensions`` 0: not known, and any width will do.
+    """
     e = schema.embeddings.c
     found: dict[bytes, NDArray[np.float32]] = {}
     with store.read() as connection:
         for batch in batches(list(dict.fromkeys(keys))):
             for row in connection.execute(sa.select(e.key, e.vector).where(e.key.in_(batch))):
-                if len(row.vector) == 4 * dimensions:
+                if len(row.vector) == 4 * dimensions or not dimensions:
                     found[row.key] = np.frombuffer(row.vector, dtype="<f4")
     return found
 

@@ -10,6 +10,7 @@ StorageError
 |-- ModelMissing        a model is not there, incomplete or damaged
 |   `-- EngineMissing      what computes with it is not installed
 |-- ModelMismatch       the live generation was built by another model
+|-- ModelChanged        under the same key, the model gives vectors of another length
 |-- ModelUnfit          a model is there, and not of the kind that is wanted
 |-- ExtraMissing        a package that an extra brings is not installed
 |-- VectorsUnsound      the embedding model gave no unit vectors, or some of another width
@@ -94,3 +95,7 @@ class NotPushed(StorageError):
 
 class CollectionForeign(StorageError):
     """A collection or an alias of this name is on the server, made by somebody else."""
+
+
+class ModelChanged(StorageError):
+    """Under the same key, the model gives vectors of another length than those that the index holds."""

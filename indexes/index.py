@@ -19,7 +19,7 @@ from indexes.generations import Generations
 from indexes.languages import told
 from indexes.lexical import Words, readable_idf, readable_idfs
 from indexes.merging import Merging
-from indexes.mismatch import mismatch
+from indexes.mismatch import changed, mismatch
 from indexes.nominating import Nominator, Wish, among
 from indexes.query import HIDDEN, Flag, Found, Hit, Query, Ranking, Scores
 from indexes.ranking import Analysed, Candidate, rank
@@ -275,9 +275,11 @@ class EmbeddedIndex:
 
     def _embed(self, view: View, text: str) -> NDArray[np.float32]:
         embedder, width = self._embedder(), view.segments[0].vectors.shape[1]
-        if embedder.key != view.manifest.embedder or embedder.dimensions != width:
+        if embedder.key != view.manifest.embedder or embedder.dimensions not in (0, width):
             raise mismatch(view.manifest, embedder, self._settings, width=width)
         found: NDArray[np.float32] = embed(embedder, [text], queries=True)[0]
+        if len(found) != width:
+            raise changed(len(found), width)
         return found
 
     def _names(self, part: Slice, rows: NDArray[np.int64]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from indexes.embedding import Embedder
-from indexes.errors import ModelMismatch
+from indexes.errors import ModelChanged, ModelMismatch
 from indexes.generations import Manifest
 
 Settings = Mapping[str, Any]
@@ -64,3 +64,13 @@ def mismatch(built: Manifest, embedder: Embedder, settings: Settings, *, width: 
     else:
         rebuild = "`ragflow index` builds a new index beside the live one (--dry-run says how long)"
     return ModelMismatch(words, hint=f"{back}; or {rebuild}")
+
+
+def changed(found: int, width: int) -> ModelChanged:
+    """Return what to raise where a model gives vectors of ``found`` numbers, and the index holds ``width``."""
+    return ModelChanged(
+        f"the model gives {found:,} numbers for a text where the index holds {width:,}: nothing of it is"
+        " stored, and the live index stays as it is",
+        hint="put the former model back; or tell that it is another one, so that everything is embedded anew:"
+        f" with engine litellm, embed.dimensions: {found}",
+    )

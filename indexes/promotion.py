@@ -1,9 +1,9 @@
 """Store -> live generation: build what differs, ask the gate, promote, collect what nothing needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from indexes.build import Builder, Origin, Target, target
+from indexes.build import Builder, Embedded, Origin, Target, target
 from indexes.collect import collect
 from indexes.embedding import Embedder
 from indexes.errors import StorageError
@@ -19,6 +19,7 @@ class Built:
     manifest: Manifest | None = None
     reason: str | None = None
     decision: GateDecision | None = None
+    embedded: Embedded = field(default_factory=Embedded)
     held: bool = False
 
     @property
@@ -67,13 +68,15 @@ class Promotion:
             if goal.state == self._store.recall("rolled_back"):
                 self._mend(live)
                 return Built(reason="rolled_back")
-        manifest = self._waiting(goal, live) or self._build(goal, live, embedder)
+        manifest, embedded = self._waiting(goal, live), Embedded()
+        if manifest is None:
+            manifest, embedded = self._build(goal, live, embedder)
         if self._publish(manifest):
             self._step("pushed")
         if self._options.hold:
             manifest = self._generations.keep_back(manifest)
             self._step("held")
-            return Built(manifest, "it was to be built and held", held=True)
+            return Built(manifest, "it was to be built and held", embedded=embedded, held=True)
         decision = None if self._options.gate is None else self._options.gate(manifest, live)
         if decision is not None:
             report = {**decision.report, "held": not decision.promote, "reason": decision.reason}
@@ -85,7 +88,7 @@ class Promotion:
                 self._step("switched")
             self._generations.promote(manifest.id)
             self._step("promoted")
-        return Built(manifest, decision.reason if decision else None, decision)
+        return Built(manifest, decision.reason if decision else None, decision, embedded)
 
     def collect(self, built: Manifest) -> None:
         """Remove what is not needed any more; of those that were held, only the newest is."""
@@ -117,7 +120,7 @@ class Promotion:
         if self._publish(live, switch=True) and self._options.publisher is not None:
             self._options.publisher.keep(self._generations.kept())
 
-    def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> Manifest:
+    def _build(self, goal: Target, live: Manifest | None, embedder: Embedder) -> tuple[Manifest, Embedded]:
         builder = Builder(
             self._store,
             self._generations,
@@ -126,7 +129,10 @@ class Promotion:
             step=self._step,
             progress=lambda done, total: self._progress(Progress("embed", None, done, total)),
         )
-        return builder.build(goal, live, full=self._options.full, origin=self._origin())
+        manifest = builder.build(
+            goal, live, full=self._options.full, origin=self._origin(), seen=self._options.seen
+        )
+        return manifest, builder.embedded
 
     def _origin(self) -> Origin:
         return Origin(self._options.keys.read, self._options.settings)

@@ -25,13 +25,17 @@ _COMMIT_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the items of one source. ``kept`` counts those that stayed as they were."""
+    """What became of the items of one source. ``kept`` counts those that stayed as they were.
+
+    ``bytes`` were fetched; ``characters``: code points of text that those which were parsed hold.
+    """
 
     added: int = 0
     moved: int = 0
     updated: int = 0
     kept: int = 0
     bytes: int = 0
+    characters: int = 0
     error: ConnectorError | None = None
 
     @property
@@ -132,6 +136,7 @@ class Reading:
     def _store_later(self, item: Item, digest: str | None, parsed: Parsed) -> None:
         parsed_by = self._keys.read if parsed.documents else self._keys.failed
         self._pending.fetched.append(Fetched(item, digest, parsed_by, parsed))
+        self._tally.characters += sum(len(one.text) for one in parsed.documents)
         if item.id not in self._new:
             self._tally.updated += 1
         else:

@@ -2,21 +2,20 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from indexes import caching, pace
+from indexes import pace
 from indexes.analysis import ANALYSER
-from indexes.build import Chunking, chunks_of, target
-from indexes.chunks import embedded_text
+from indexes.build import Chunking, Seen, target
 from indexes.embedding import Embedder, embed
 from indexes.errors import StorageError
 from indexes.generations import VERSION, Manifest
 from indexes.mismatch import differing
-from indexes.store import Store, batches
+from indexes.pending import Eye, count
+from indexes.store import Store
 
-_VERSIONS = 64
 _SAMPLE = 16
 
 
@@ -46,12 +45,14 @@ class Reembedding:
 class Foreseeing:
     """How to look ahead. ``settings``: today's, as in manifests.
 
-    ``measure``: a model whose pace is not known may embed some chunks to tell it; not one that costs.
+    ``seen``: as in ``SyncOptions``. ``measure``: a model whose pace is not known may embed some chunks to
+    tell it; not one that costs.
     """
 
     chunking: Chunking
     settings: Mapping[str, Any] = field(default_factory=dict)
     measure: bool = True
+    seen: Seen | None = None
     progress: Callable[[int, int], None] = lambda *_: None
 
 
@@ -72,26 +73,13 @@ def foresee(
     goal = target(store, embedder.key, chunking)
     if goal.state == store.recall("rolled_back"):
         return None
-    chunks = characters = 0
-    new: set[bytes] = set()
     sample = _Sample()
-    versions: list[int] = goal.alive[:, VERSION].tolist()
-    done = 0
-    for batch in batches(versions, _VERSIONS):
-        texts = list(_texts(store, batch, embedder, chunking))
-        keys = [caching.cache_key(embedder.key, text) for text in texts]
-        known = caching.cached(store, keys, embedder.dimensions)
-        chunks += len(texts)
-        for key, text in zip(keys, texts, strict=True):
-            if key not in known and key not in new:
-                new.add(key)
-                characters += len(text)
-                sample.add(text)
-        done += len(batch)
-        looking.progress(done, len(versions))
-    seconds = _seconds(store, embedder, sample.texts, len(new), measure=looking.measure)
+    eye = Eye(lambda texts: sum(map(len, texts)), looking.seen, sample.add, looking.progress)
+    found = count(store, goal.alive[:, VERSION].tolist(), embedder, chunking, eye)
+    seconds = _seconds(store, embedder, sample.texts, found.texts, measure=looking.measure)
     changed = tuple(differing(live.settings, looking.settings))
-    return Reembedding(reason, chunks, chunks - len(new), characters, seconds, changed)
+    cached = found.chunks - found.texts
+    return Reembedding(reason, found.chunks, cached, found.size, seconds, changed)
 
 
 def _reason(live: Manifest, embedder: Embedder, chunking: Chunking) -> str | None:
@@ -105,13 +93,6 @@ def _reason(live: Manifest, embedder: Embedder, chunking: Chunking) -> str | Non
         if then != now
     ]
     return f"{' and '.join(what)} changed" if what else None
-
-
-def _texts(store: Store, versions: Sequence[int], embedder: Embedder, chunking: Chunking) -> Iterator[str]:
-    for version in store.versions(versions).values():
-        text = store.text(version.revision) or ""
-        for chunk in chunks_of(store, version, text, embedder, chunking):
-            yield embedded_text(version.title, chunk, text[chunk.start : chunk.end])
 
 
 class _Sample:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self
 
 from connectors.documents import Parsed, Unreadable
 from connectors.items import Raw
-from indexes.build import Chunking
+from indexes.build import Chunking, Embedded, Seen
 from indexes.flags import Flagged
 from indexes.generations import Manifest
 from indexes.plan import Brake, ParseKeys
@@ -95,7 +95,7 @@ class SyncOptions:
     to read again, changed or not; then no other item is read, and nothing is deleted. ``publisher``: what
     brings each generation to a server before it may become live; None: the workspace alone holds it.
     ``hold``: what is built waits beside the live one until somebody promotes it; no gate is asked.
-    ``measure`` as in ``Foreseeing``.
+    ``measure`` as in ``Foreseeing``. ``seen``: what the model may see of a document; None: all of it.
     """
 
     run: str
@@ -113,6 +113,7 @@ class SyncOptions:
     publisher: Publisher | None = None
     hold: bool = False
     measure: bool = True
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,16 @@ class SourceReport:
 class SyncPlan:
     """What a sync is to do to each source, and how many seconds that may take.
 
-    Sources that are not configured any more are there too: all of theirs is deleted.
+    Sources that are not configured any more are there too: all of theirs is deleted. ``items``: to be
+    fetched whose text is not known yet; ``characters``: an estimate of that text, in code points.
+    ``notes``: what whoever syncs adds to it for people, a sentence each.
     """
 
     sources: Mapping[str, SourceReport]
     seconds: Mapping[str, float]
+    characters: float = 0.0
+    items: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def total_seconds(self) -> float:
@@ -158,8 +164,9 @@ class SyncReport:
     ``generation``, ``documents`` and ``chunks`` are of the live one. ``gate`` is what a gate found, with
     ``candidate`` the generation that it was asked about; None where it was not asked. ``flagged``: what
     the documents of these sources hold that reads like orders to a program. ``proven_deleted``: documents
-    that this sync deleted, each proven to be gone (see ``indexes.proof``). ``held``: the generation that was
-    built to wait; ``embedding``: what another model or chunking asked for, or is to.
+    that this sync deleted, each proven to be gone (see ``indexes.proof``). ``embedded``: its new vectors.
+    ``held``: the generation that was built to wait; ``reembedding``: what another model or chunking asked
+    for, or is to.
     """
 
     sources: Mapping[str, SourceReport]
@@ -173,6 +180,7 @@ class SyncReport:
     gate: Mapping[str, Any] | None = None
     flagged: tuple[Flagged, ...] = ()
     proven_deleted: int = 0
+    embedded: Embedded = field(default_factory=Embedded)
     plan: SyncPlan = field(default_factory=lambda: SyncPlan({}, {}))
     held: str | None = None
-    embedding: Reembedding | None = None
+    reembedding: Reembedding | None = None

@@ -84,7 +84,7 @@ class Sync:
         plan = self._tell(works, gone)
         if self._options.dry_run:
             foreseen = self._foresee(promotion)
-            return replace(self._report(plan.sources, promotion, Built(), plan), embedding=foreseen)
+            return replace(self._report(plan.sources, promotion, Built(), plan), reembedding=foreseen)
         self._step("planned")
         began = time.monotonic()
         buried = self._lose(works, gone)
@@ -106,7 +106,7 @@ class Sync:
         self._step("done")
         reports = {one.spec.name: self._done(one) for one in works}
         report = self._report(reports, promotion, built, plan)
-        return replace(report, proven_deleted=proven, embedding=foreseen)
+        return replace(report, proven_deleted=proven, reembedding=foreseen)
 
     # -- the plan --------------------------------------------------------------------------------
 
@@ -143,9 +143,20 @@ class Sync:
             for one in works
             if one.plan is not None and not one.held
         }
-        plan = SyncPlan(self._with_unreadable(sources), seconds)
+        plans = [one.plan for one in works if one.plan is not None and not one.held]
+        plan = SyncPlan(
+            self._with_unreadable(sources),
+            seconds,
+            # Read again with --full, a text is mostly the one that it was.
+            characters=sum(self._unread(one) * known.characters(one.bytes, one.unsized) for one in plans),
+            items=sum(len(one.added if self._options.full else one.items) for one in plans),
+        )
         self._watch.planned(plan)
         return plan
+
+    def _unread(self, plan: Plan) -> float:
+        """Give the share of the items to fetch whose text is not known."""
+        return len(plan.added) / len(plan.items) if self._options.full and plan.items else 1.0
 
     def _foresee(self, promotion: Promotion) -> Reembedding | None:
         """Look ahead, where something is live that another model or chunking would be built beside."""
@@ -156,6 +167,7 @@ class Sync:
             self._options.chunking,
             self._options.settings,
             self._options.measure,
+            self._options.seen,
             lambda done, total: self._watch.progress(Progress("look ahead", None, done, total)),
         )
         return foresee(self._store, live, self._embedder(), looking)
@@ -214,6 +226,7 @@ class Sync:
             seconds,
             size=sum(one.bytes for one in read),
             items=sum(one.added + one.updated for one in read),
+            characters=sum(one.characters for one in read),
         )
 
     # -- the record ------------------------------------------------------------------------------
@@ -261,6 +274,7 @@ class Sync:
             candidate=asked.id if asked else None,
             gate=asked.report if asked else None,
             flagged=flagged(self._store, reports),
+            embedded=built.embedded,
             plan=plan,
             held=built.manifest.id if built.held and built.manifest else None,
         )

@@ -18,6 +18,7 @@ from ragflow.deadlines import Deadline
 from ragflow.errors import UsageError
 from ragflow.history import History
 from ragflow.identity import Asker
+from ragflow.models.accounts import Account
 from ragflow.models.calls import Estimate
 from ragflow.parts import Models, Workshop
 from ragflow.pipeline import ask
@@ -53,8 +54,11 @@ class AskOptions:
 class Answering:
     """Asks the questions of one open workspace, and records them."""
 
-    def __init__(self, config: Config, workshop: Workshop, runs: RunStore, history: History) -> None:
+    def __init__(
+        self, config: Config, workshop: Workshop, runs: RunStore, history: History, account: Account
+    ) -> None:
         self._config = config
+        self._account = account
         self._workshop = workshop
         self._runs = runs
         self._history = history
@@ -64,7 +68,7 @@ class Answering:
 
         Raises ``NotFound`` (no such thread), ``ConfigError`` (no such tier or prompt), ``NoModel``.
         """
-        record, models = Record(new_id("r")), Models(self._config)
+        record, models = self._record(), Models(self._config, spending=self._account)
         if options.thread is not None:  # "last" would be another run the next time that it is looked up
             options = replace(options, thread=self._history.get(options.thread, asker).run)
         understood = self._understood(text, asker, options, record, models)
@@ -101,7 +105,7 @@ class Answering:
         answer = ask(
             question_of(text, sources, asker, options),
             parts=replace(working, casting=pricing),
-            record=Record(new_id("r")),
+            record=self._record(),
             rules=parts.rules(self._config, explain=False),
         )
         reason = answer.reason if pricing.estimates is None else None
@@ -113,7 +117,12 @@ class Answering:
 
         question = question_of(text, sources, asker, options)
         seconds = self._config.answer.timeout
-        return explain(question, parts=self._workshop.parts(), record=Record(new_id("r")), seconds=seconds)
+        return explain(question, parts=self._workshop.parts(), record=self._record(), seconds=seconds)
+
+    def _record(self) -> Record:
+        """Begin a run: its steps, and what it may spend."""
+        self._account.begin(self._config.answer.timeout)
+        return Record(new_id("r"), used=lambda: self._account.used)
 
     def _understood(
         self, text: str, asker: Asker, options: AskOptions, record: Record, models: Models

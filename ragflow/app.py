@@ -67,6 +67,7 @@ class App:
         self._opened_answering: Answering | None = None
         self._opened_embedder: Embedder | None = None
         self._encoders = CrossEncoders(config)
+        self._account = parts.account(config)
 
     def __enter__(self) -> Self:
         return self
@@ -134,10 +135,11 @@ class App:
         return self._indexed(wanted, wait, Watch(progress, planned, foreseen))
 
     def _indexed(self, wanted: "Wanted", wait: float, watch: "Watch") -> "IndexReport":
-        from ragflow import indexing
+        from ragflow.indexing import Work, run
 
-        work = indexing.Work(self.config, self._generations, self._embedder, self._runs, self._new_run)
-        return indexing.run(work, wanted, lambda: self._writing(wait=wait), watch)
+        noted = (self._runs, self._new_run, self._account)
+        work = Work(self.config, self._generations, self._embedder, *noted)
+        return run(work, wanted, lambda: self._writing(wait=wait), watch)
 
     @map_errors()
     def find(
@@ -152,6 +154,7 @@ class App:
         """Search what these readers may read. A search without hits is no error."""
         began = time.perf_counter()
         text = check_question(question)
+        self._account.begin(self.config.answer.timeout)
         asker = identity.readers(readers)
         where = self._sources(sources, asker)
         query = Query(text, frozenset(asker), where, k or self.config.search.k, system)
@@ -265,6 +268,7 @@ class App:
         """Give what evaluates this workspace."""
         from ragflow.evaluation import Evaluation
 
+        self._account.begin()
         return Evaluation(
             self.config,
             index=self._open_index,
@@ -345,8 +349,8 @@ class App:
     def _answering(self) -> Answering:
         if self._opened_answering is None:
             embed = opened_late(self._embedder)
-            workshop = parts.Workshop(self.config, self._index(), embed, self._encoders)
-            self._opened_answering = Answering(self.config, workshop, self._runs, self._history)
+            work = parts.Workshop(self.config, self._index(), embed, self._encoders)
+            self._opened_answering = Answering(self.config, work, self._runs, self._history, self._account)
         return self._opened_answering
 
     def _index(self) -> EmbeddedIndex:
@@ -362,7 +366,7 @@ class App:
 
     def _embedder(self) -> Embedder:
         if self._opened_embedder is None:
-            self._opened_embedder = Recalling(parts.embedder(self.config))
+            self._opened_embedder = Recalling(parts.embedder(self.config, spending=self._account))
         return self._opened_embedder
 
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ def settings_of(config: Config) -> dict[str, Any]:
     parsers = {name: second.second_key(formats)[2:] for name, formats in chosen.items() if formats}
     return {
         "chunk": config.chunk.model_dump(mode="json"),
-        "embed": config.embed.model_dump(mode="json"),
+        "embed": config.embed.own(),
         "parse": {
             "ocr": config.parse.ocr,
             "hidden_text": config.parse.hidden_text,

@@ -95,6 +95,8 @@ class Config:
         Only sentence-transformers takes names on the hub: ``owner/model``, unless there is such a folder.
         """
         named = self.embed.model
+        if self.embed.engine == "litellm":
+            return named  # its slash parts the provider from the name
         is_folder = (self.folder / named).is_dir()
         may_be_hub = self.embed.engine == "sentence-transformers" and named.count("/") == 1
         is_path = is_folder or named.startswith((".", "~", "/")) or ("/" in named and not may_be_hub)

@@ -117,6 +117,8 @@ def _named(keys: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _model(config: Config) -> Check:
+    if config.embed.engine == "litellm":
+        return _embedding_model(config)
     looked = _by_transformers if config.embed.engine == "sentence-transformers" else _by_onnx
     try:
         return looked(config)
@@ -146,6 +148,20 @@ def _by_onnx(config: Config) -> Check:
         message = f"{config.embed.model}: the weights are not the published ones ({digest[:16]}...)"
         return Check("model", "fail", message, weights.INSTALL)
     return Check("model", "ok", f"{config.embed.model}, sha256 {digest[:16]}...")
+
+
+def _embedding_model(config: Config) -> Check:
+    """Look whether the model behind an API could be asked for vectors; it is not."""
+    from ragflow.errors import ConfigError
+    from ragflow.models.checks import embedding_check
+    from ragflow.models.embedding import entry_of, where
+
+    try:
+        where(config.embed)
+    except ConfigError as error:
+        return Check("model", "fail", str(error), error.hint)
+    found = embedding_check("model", entry_of(config.embed), config.secret)
+    return Check("model", found.status, f"{config.embed.model}: {found.message}", found.cure)
 
 
 def _rights(workspace: Path, *, fix: bool) -> Check:

@@ -28,6 +28,7 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- BrakeHeld              so much would be deleted that a person must agree
 |   |-- DiskFull               no space is left
 |   |-- NoRight                the operating system refuses
+|   |-- EmbeddingFailed        the configured API gave no vectors
 |   `-- StoreDamaged           a file of the workspace is missing or not what its digest says
 |-- NoModel                 5  no model answered, and nothing else was to
 |-- NotFound                6  no such document or run that the asker may read
@@ -240,6 +241,14 @@ class NoRight(OutsideCause):
     default_hint = "check the owner and mode of the file; `ragflow doctor` shows those of the workspace"
 
 
+class EmbeddingFailed(OutsideCause):
+    """The configured API gave no vectors, or none that can be used."""
+
+    default_hint = (
+        "run the same command again: what is embedded is kept; `ragflow doctor` looks at the model's server"
+    )
+
+
 class StoreDamaged(OutsideCause):
     """A file of the workspace is missing, or is not what its digest says."""
 
@@ -298,6 +307,7 @@ FOREIGN: Mapping[type[Exception], type[RagflowError]] = {
     storing.ModelMismatch: WeightsMismatch,
     storing.VectorsUnsound: VectorsUnsound,
     storing.ModelUnfit: ConfigError,
+    storing.ModelChanged: EmbeddingFailed,
     evaluating.EvalError: UsageError,
     evaluating.DatasetInvalid: DatasetInvalid,
     evaluating.UnknownMetric: UnknownMetric,

@@ -58,13 +58,16 @@ _TYPES = (
 class SentenceWeigher:
     """Weighs hits by their best sentences. Satisfies ``asking.Weigher``.
 
+    ``at_once``: everything that may be compared is embedded with one call, though not all of it is needed.
+
     ``embed`` gives unit vectors of texts; None compares by words alone. ``needed``: the confidence from
     which on a part of a compound question counts as answered.
     """
 
-    def __init__(self, *, embed: Embed | None = None, needed: float = 0.5) -> None:
+    def __init__(self, *, embed: Embed | None = None, needed: float = 0.5, at_once: bool = False) -> None:
         self._embed = embed
         self._needed = needed
+        self._at_once = at_once
 
     def weigh(self, question: str, found: Found) -> Evidence:
         """Return the sentences, best first, and how likely it is that they answer the question.
@@ -88,7 +91,7 @@ class SentenceWeigher:
         )
 
     def _weighed(self, question: str, found: Found) -> Evidence:
-        vectors = _Vectors(self._embed, question)
+        vectors = _Vectors(self._embed, question, at_once=self._at_once)
         scored = _scored(question, found, vectors)
         if not scored:
             return Evidence(0.0)
@@ -111,17 +114,22 @@ class SentenceWeigher:
 class _Vectors:
     """Compares texts with one question, which is embedded once, when it is first needed."""
 
-    def __init__(self, embed: Embed | None, question: str) -> None:
+    def __init__(self, embed: Embed | None, question: str, *, at_once: bool = False) -> None:
         self._embed = embed
         self._question = question
+        self._at_once = at_once
         self._vector: Vectors | None = None
 
-    def cosines(self, texts: Sequence[str]) -> list[float]:
-        """Return the cosines, rounded to 1e-6; [] without texts or without a model."""
+    def cosines(self, texts: Sequence[str], later: Sequence[str] = ()) -> list[float]:
+        """Return the cosines, rounded to 1e-6; [] without texts or without a model.
+
+        ``later``: what ``nearness`` may need of these; an ``embed`` that remembers has it then.
+        """
         if self._embed is None or not texts:
             return []
-        asked, vectors = self._embedded(self._embed, texts)
-        return [_cosine(vector, asked) for vector in vectors]
+        with_them = list(filter(None, later)) if self._at_once else []
+        asked, vectors = self._embedded(self._embed, [*texts, *with_them])
+        return [_cosine(vector, asked) for vector in vectors[: len(texts)]]
 
     def nearness(self, best: Scored, hits: Sequence[Hit]) -> Nearness:
         """Return how near the best sentence is by itself; without a model, what is known of it already."""
@@ -174,7 +182,10 @@ def _scored(question: str, found: Found, vectors: _Vectors) -> list[Scored]:
         return sum(weight * seen[name] for name, weight in weights.items())
 
     ranked = sorted(all_found, key=lambda each: -worth(each, _PROMISE))[:EMBEDDED]
-    cosines = vectors.cosines([f"{_context(each, hits)}\n{_start(each.text)}" for each in ranked])
+    cosines = vectors.cosines(
+        [f"{_context(each, hits)}\n{_start(each.text)}" for each in ranked],
+        [text for each in ranked for text in (_start(each.text), hits[each.hit].title)],
+    )
     cosines = cosines or [hits[each.hit].scores.dense or 0.0 for each in ranked]
     scored = [
         Scored(

@@ -5,23 +5,28 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from indexes.embedding import Embedder
 from indexes.failures import failures, items_of
 from indexes.generations import Generations
-from indexes.report import Gate, Watch
+from indexes.report import Gate, SyncPlan, Watch
 from indexes.store import Store
 from indexes.sync import Sync
 from ragflow import parts
 from ragflow import sources as sources_of
 from ragflow.built_with import settings_of
 from ragflow.config import Config
+from ragflow.embedding_costs import came_to, estimated, foreseen, told
+from ragflow.models.accounts import Account
 from ragflow.records import Run, new_id, timestamp
 from ragflow.reports import IndexReport
 from ragflow.runs import RunStore
 
 _COSTLY: frozenset[str] = frozenset({"litellm"})
 """Engines whose texts are paid for: none is embedded just to see how long it takes."""
+if TYPE_CHECKING:
+    from ragflow.models.vector_costs import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,23 @@ class Work:
     embedder: Callable[[], Embedder]
     runs: RunStore
     blank: Callable[[str, str, str | None], Run]
+    account: Account
+
+
+@dataclass(slots=True)
+class _Foretelling:
+    """Adds to a plan, before anything of it is done, what an embedding API is going to be sent."""
+
+    work: Work
+    store: Store
+    watch: Watch
+    full: bool
+    cost: "Cost | None" = None
+
+    def planned(self, plan: SyncPlan) -> None:
+        config = self.work.config
+        self.cost = foreseen(config, self.store, self.work.generations, plan, full=self.full)
+        self.watch.planned(replace(plan, notes=told(config, self.cost)))
 
 
 def run(
@@ -60,9 +82,12 @@ def run(
 ) -> IndexReport:
     """Sync, or say what that would do. ``writing`` holds the write lock and gives the store."""
     config, name = work.config, new_id("r")
+    work.account.begin()
+    before = work.account.used
     began, created = time.perf_counter(), timestamp()
     with writing() as store:
         if not wanted.dry_run:
+            parts.ready(config)
             work.embedder()  # absent weights are told before anything is read
         work.runs.expire(config.runs.keep_days)
         options = replace(
@@ -78,16 +103,27 @@ def run(
             only=None if wanted.again is None else _again(store, wanted.sources, wanted.again),
         )
         parsers = partial(sources_of.parsers, config)
-        sync = Sync(store, work.generations, work.embedder, parsers, options, watch)
+        foretelling = _Foretelling(work, store, watch, wanted.full)
+        following = Watch(watch.progress, foretelling.planned)
+        sync = Sync(store, work.generations, work.embedder, parsers, options, following)
         names = [name for name in wanted.sources if options.only is None or name in options.only]
         specs = [sources_of.spec(config, name) for name in names]
         done = sync.run(specs, configured=tuple(config.sources))
+        done = replace(done, plan=replace(done.plan, notes=told(config, foretelling.cost)))
         if not wanted.dry_run:
             sources_of.forget_states(config)
-        ahead = 0.0 if done.embedding is None else done.embedding.seconds or 0.0
+        ahead = 0.0 if done.reembedding is None else done.reembedding.seconds or 0.0
         estimate = round(done.plan.total_seconds + ahead, 1) if wanted.dry_run else None
     spent = {"total": round((time.perf_counter() - began) * 1000, 1)}
-    report = IndexReport(None if wanted.dry_run else name, wanted.dry_run, done, spent, estimate)
+    report = IndexReport(
+        None if wanted.dry_run else name,
+        wanted.dry_run,
+        done,
+        spent,
+        estimate,
+        embedding=None if wanted.dry_run else came_to(config, done, work.account.used.since(before)),
+        embedding_estimate=estimated(foretelling.cost),
+    )
     if not wanted.dry_run:
         blank = work.blank("index", created, done.generation)
         about = {"sources": list(wanted.sources)}

@@ -13,19 +13,22 @@ from indexes.nominating import Nominator
 from indexes.query import Hit, Ranking
 from indexes.store import Store
 from ragflow import prompts
-from ragflow.asking import Parts, Rules
+from ragflow.asking import Parts, Rules, Weigher
 from ragflow.built_with import settings_of
 from ragflow.casting import ConfiguredCasting
+from ragflow.concealing import ConcealingWeigher
 from ragflow.config import Config
 from ragflow.cross_encoders import CrossEncoders
 from ragflow.evidence import SentenceWeigher
 from ragflow.guards.guard import ConfiguredGuard
 from ragflow.masking import mask
+from ragflow.models.accounts import Account
 from ragflow.models.calls import Model
 from ragflow.redact import Kind
 from ragflow.routing.router import ConfiguredRouter
 from ragflow.routing.scores import Described, SourceScorer
 from ragflow.routing.ties import TieBreaker
+from ragflow.sight import hidden_from_embedder
 
 if TYPE_CHECKING:
     from indexes.qdrant.server import Remote
@@ -34,8 +37,21 @@ if TYPE_CHECKING:
 LEDGER = "models.sqlite"
 
 
-def embedder(config: Config) -> Embedder:
-    """Open the configured model. Raises ``ModelMissing``."""
+def account(config: Config) -> Account:
+    """Return what counts the spending of the workspace's runs."""
+    return Account(config.budget, config.workspace / LEDGER)
+
+
+def embedder(config: Config, *, spending: Account | None = None) -> Embedder:
+    """Open the configured model. ``spending``: what its requests are booked to, where it takes any.
+
+    Raises ``ModelMissing``, or ``ConfigError`` where an API's model is none that can be used.
+    """
+    if config.embed.engine == "litellm":
+        from ragflow.models.embedding import ConfiguredEmbedder, Sending
+
+        booked = spending or account(config)
+        return ConfiguredEmbedder(config.embed, Sending(booked, config.secret, config.guards.redact))
     if config.embed.engine == "sentence-transformers":
         from ragflow import transformers_engine
 
@@ -49,6 +65,18 @@ def embedder(config: Config) -> Embedder:
         cache=config.workspace / "model",
         expected_sha256=known.sha256,
     )
+
+
+def ready(config: Config) -> None:
+    """Tell before anything is done that the configured model could not be asked.
+
+    Raises ``ConfigError`` (no key, no such provider) or ``ExtraMissing``.
+    """
+    if config.embed.engine == "litellm":
+        from ragflow.models.embedding import ready, where
+
+        where(config.embed)
+        ready(config.embed, config.secret)
 
 
 def ranking(config: Config) -> Ranking:
@@ -129,10 +157,14 @@ def rules(config: Config, *, explain: bool) -> Rules:
 
 
 class Models:
-    """The models of one run, which share what that run may spend. Nothing is opened before it is wanted."""
+    """The models of one run, which share what that run may spend. Nothing is opened before it is wanted.
 
-    def __init__(self, config: Config) -> None:
+    ``spending``: of that run, where it spends on vectors too.
+    """
+
+    def __init__(self, config: Config, *, spending: Account | None = None) -> None:
         self._config = config
+        self._account = spending or account(config)
         self._opened: dict[str, tuple[Model, ...]] = {}
 
     def __call__(self, tier: str) -> tuple[Model, ...]:
@@ -147,12 +179,9 @@ class Models:
 
     def _spending(self) -> None:
         # Without a tier none of this is imported: a cold `ask` without a model is over before.
-        from ragflow.models.budget import Spending
         from ragflow.models.calling import Means
-        from ragflow.models.ledger import Ledger
 
-        ledger = Ledger(self._config.workspace / LEDGER)
-        self._means = Means(Spending(self._config.budget, ledger), secret=self._config.secret)
+        self._means = Means(self._account.spending, secret=self._config.secret)
 
 
 def hidden_from(model: Model, config: Config) -> tuple[Kind, ...]:
@@ -186,7 +215,14 @@ class Workshop:
         opened = encoders or CrossEncoders(config)
         self._entailment = opened.entailment
         self._searched = opened.searched(index) if reranked else index
-        self._weigher = SentenceWeigher(embed=embed, needed=config.answer.min_confidence)
+        self._weigher: Weigher = SentenceWeigher(embed=embed, needed=config.answer.min_confidence)
+        if config.embed.engine == "litellm":
+            self._weigher = ConcealingWeigher(
+                embed,
+                needed=config.answer.min_confidence,
+                kinds=hidden_from_embedder(config),
+                text_of=lambda hit: index.text(hit.revision),
+            )
         sources = {
             name: Described(source.description, source.examples) for name, source in config.sources.items()
         }

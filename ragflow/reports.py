@@ -23,6 +23,7 @@ _MOST_FLAGGED = 100
 class IndexReport:
     """The object ``ragflow.index/1``. ``estimate_s``: with ``dry_run``, seconds that it would take.
 
+    ``embedding``: what an embedding API was sent and cost; ``embedding_estimate``: what was foreseen of that.
     ``flagged`` lists at most a hundred documents and families; ``flagged_documents`` counts all documents.
     """
 
@@ -31,6 +32,8 @@ class IndexReport:
     sync: "SyncReport"
     timings_ms: Mapping[str, float]
     estimate_s: float | None = None
+    embedding: Mapping[str, Any] | None = None
+    embedding_estimate: Mapping[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -67,7 +70,7 @@ class IndexReport:
             "reason": self.sync.reason,
             "gate": None if self.sync.gate is None else dict(self.sync.gate),
             "held": self.sync.held,
-            "embedding": None if self.sync.embedding is None else embedding_json(self.sync.embedding),
+            "reembedding": None if self.sync.reembedding is None else reembedding_json(self.sync.reembedding),
             "sources": sources,
             "unreadable": [
                 {"document": one.item, "reason": one.reason, "hint": one.hint} for one in self.sync.unreadable
@@ -81,11 +84,13 @@ class IndexReport:
             "documents": self.sync.documents,
             "chunks": self.sync.chunks,
             "estimate_s": self.estimate_s,
+            "embedding": None if self.embedding is None else dict(self.embedding),
+            "embedding_estimate": None if self.embedding_estimate is None else dict(self.embedding_estimate),
             "timings_ms": dict(self.timings_ms),
         }
 
 
-def embedding_json(one: "Reembedding") -> dict[str, Any]:
+def reembedding_json(one: "Reembedding") -> dict[str, Any]:
     """Return what another model or chunking asks for; ``seconds`` is null where the pace is not known."""
     return {
         "reason": one.reason,

@@ -4,7 +4,8 @@ Only what this version can do is here; a key of anything else is unknown. Read b
 """
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -59,24 +60,64 @@ class Chunk(Section):
 class Embed(Section):
     """Which model makes vectors, and what computes them.
 
-    onnx: ``model`` is a known name, or a folder with a BERT-family checkpoint. sentence-transformers: a
-    known name, a folder of any model, or a name on the hub; ``device`` is torch's name of one.
+    ``engine`` onnx: ``model`` is a known name, or a folder with a BERT-family checkpoint.
+    sentence-transformers: a known name, a folder of any model, or a name on the hub; ``device`` is torch's
+    name of one. litellm: one behind an API, ``model`` as litellm names it (``openai/NAME``); see
+    ``model_sections.ModelEntry`` and ``Tier`` for the keys that have the same names there.
+    ``dimensions``: what is asked for and expected; null: whatever the model gives. ``max_tokens``: of a
+    text, longer ones are cut. ``batch_texts``, ``batch_tokens``: of one request; ``parallel``: requests
+    at once. ``usd_per_million_tokens``: the price, where litellm does not know it.
     """
 
-    engine: Literal["onnx", "sentence-transformers"] = "onnx"
+    engine: Literal[
+        "onnx",
+        "sentence-transformers",
+        "litellm",
+    ] = "onnx"
     model: Text = "all-MiniLM-L6-v2"
     precision: Literal["fp32", "int8"] = "fp32"
+    # of sentence-transformers
     device: Text | None = None
+    # of litellm
+    api_base: Text | None = None
+    api_key_env: Text | None = None
+    dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    max_tokens: Annotated[int, Field(ge=16, le=1_000_000)] = 8191
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 30
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    usd_per_million_tokens: Annotated[float, Field(ge=0)] | None = None
+    batch_texts: Annotated[int, Field(ge=1, le=2048)] = 16
+    batch_tokens: Annotated[int, Field(ge=16, le=1_000_000)] = 100_000
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
 
     @model_validator(mode="after")
-    def _transformers_keys(self) -> Self:
+    def _keys_are_of_its_engine(self) -> Self:
+        """A key of another engine is refused, unless it says what it says by default."""
+        for engine, keys in ENGINE_KEYS.items():
+            changed = [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
+            if changed and self.engine != engine:
+                raise ValueError(f"{changed[0]} is a key of engine {engine}, and engine is {self.engine}")
         if self.device is not None and not _DEVICE.fullmatch(self.device):
             raise ValueError(f'device must be cpu, cuda, cuda:1 (and so on) or mps, not "{self.device}"')
-        if self.device is not None and self.engine != "sentence-transformers":
-            raise ValueError(f"device is for engine sentence-transformers alone, not for {self.engine}")
-        if self.precision != "fp32" and self.engine == "sentence-transformers":
-            raise ValueError("precision int8 is for engine onnx alone; sentence-transformers takes fp32")
+        if self.engine == "litellm" and "model" not in self.model_fields_set:
+            raise ValueError("engine litellm needs a model, such as openai/text-embedding-3-small")
         return self
+
+    def own(self) -> dict[str, Any]:
+        """Return the keys that mean something to the engine, as a plain object."""
+        others = {key for engine, keys in ENGINE_KEYS.items() if self.engine != engine for key in keys}
+        return self.model_dump(mode="json", exclude=others)
+
+
+ENGINE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "onnx": ("precision",),
+    "sentence-transformers": ("device",),
+    "litellm": (
+        "api_base", "api_key_env", "dimensions", "max_tokens", "timeout", "retries",
+        "usd_per_million_tokens", "batch_texts", "batch_tokens", "parallel",
+    ),
+}  # fmt: skip
+"""The keys of ``embed`` that only one engine knows."""
 
 
 class Search(Section):

@@ -19,6 +19,7 @@ from indexes.report import SyncOptions
 from ragflow.config import Config
 from ragflow.mail_section import MailSource
 from ragflow.section import MAX_BYTES, Section
+from ragflow.sight import seen
 from ragflow.source_sections import (
     BeirSource,
     FilesSource,
@@ -69,6 +70,7 @@ def options(config: Config, run: str, *, cited: Collection[tuple[str, str]]) -> 
         brake=Brake(i.brake.share, i.brake.documents),
         keep_generations=i.keep_generations,
         cited=cited,
+        seen=seen(config),
     )
 
 

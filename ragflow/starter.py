@@ -57,10 +57,21 @@ identity:
 #   hidden_text: drop               # or flag: what a person who opens the file would not see
 {chunk}
 # embed:
-#   engine: onnx                    # or sentence-transformers: any model; docs/models.md
-#   model: all-MiniLM-L6-v2         # or a folder with a BERT-family checkpoint
+#   engine: onnx                    # or sentence-transformers: any model; litellm: an API; docs/models.md
+#   model: all-MiniLM-L6-v2         # or a folder with a BERT-family checkpoint; litellm: openai/NAME
 #   precision: fp32                 # or int8 (onnx)
 #   device: null                    # of sentence-transformers: cpu, cuda, mps; null: what there is
+#   # of litellm; names as under models
+#   api_base: null
+#   api_key_env: null
+#   dimensions: null                # asked for and expected; null: the model's own
+#   max_tokens: 8191                # of a text
+#   timeout: 30                     # seconds for a request
+#   retries: 2
+#   usd_per_million_tokens: null    # where litellm does not know the price
+#   batch_texts: 16                 # of a request
+#   batch_tokens: 100000
+#   parallel: 4                     # requests at once
 # search:
 #   k: 10                           # hits
 #   candidates: 100                 # of each kind of search, before they are joined

@@ -1,11 +1,12 @@
 """The steps of one run while it runs: what each took in, gave, cost, and how long it needed."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ragflow.models.accounts import Used
 from ragflow.records import sha256, timestamp
 
 
@@ -23,10 +24,12 @@ class Step:
 class Record:
     """Collects the steps of one run in order, with times in ms since the record was made.
 
-    ``run`` is the id that the answer will bear, ``created`` when it began (ISO 8601, UTC).
+    ``run`` is the id that the answer will bear, ``created`` when it began (ISO 8601, UTC). ``used`` tells
+    what vectors took so far: a step bears what was added to that while it ran, besides its own.
     """
 
-    def __init__(self, run: str, *, created: str | None = None) -> None:
+    def __init__(self, run: str, *, created: str | None = None, used: Callable[[], Used] = Used) -> None:
+        self._used = used
         self.run = run
         self.created = created or timestamp()
         self._began = time.perf_counter()
@@ -36,10 +39,12 @@ class Record:
     def step(self, name: str, *, attempt: int = 1) -> Iterator[Step]:
         """Time one step; a step that raises is recorded as ``failed`` and the error goes on."""
         step, started, raised = Step(), time.perf_counter(), True
+        before = self._used()
         try:
             yield step
             raised = False
         finally:
+            took = self._used().since(before)
             self._steps.append(
                 {
                     "name": name,
@@ -49,8 +54,8 @@ class Record:
                     "status": "failed" if raised else step.status,
                     "input_digest": sha256(step.input),
                     "output": step.output,
-                    "cost_usd": step.cost_usd,
-                    "tokens": step.tokens,
+                    "cost_usd": step.cost_usd + took.usd if took.nano else step.cost_usd,
+                    "tokens": step.tokens + took.tokens,
                 }
             )
 

@@ -76,7 +76,7 @@ def index(  # noqa: PLR0913 - each is a flag of the command line
     else:
         if dry_run:
             say("Nothing was changed; an index run would do this:")
-            for line in (*planned(report.sync.plan), *_ahead(report.sync.embedding)):
+            for line in (*planned(report.sync.plan), *_ahead(report.sync.reembedding)):
                 say(line)
         shown = report.to_json()
         for line in (*indexed(shown), *gated(shown), *held(shown)):
@@ -101,9 +101,9 @@ def _forewarn(ahead: "Reembedding") -> None:
 
 
 def _ahead(ahead: "Reembedding | None") -> Iterator[str]:
-    from ragflow.reports import embedding_json  # pydantic is slow to import
+    from ragflow.reports import reembedding_json  # pydantic is slow to import
 
-    return iter(()) if ahead is None else reembedded(embedding_json(ahead))
+    return iter(()) if ahead is None else reembedded(reembedding_json(ahead))
 
 
 def _nothing(_: object) -> None:

@@ -46,6 +46,7 @@ def planned(plan: "SyncPlan") -> Iterator[str]:
             yield f"{escape(name)} {escape(one.status)}: {escape(one.error or '')}"
             if one.hint:
                 yield f"  hint: {escape(one.hint)}"
+    yield from map(escape, plan.notes)
 
 
 def reembedded(ahead: Mapping[str, Any]) -> Iterator[str]:

@@ -39,6 +39,13 @@ def indexed(report: Json) -> Iterator[str]:
         count = report["proven_deleted"]
         yield ""
         yield f"{count:,} deleted {'document is' if count == 1 else 'documents are'} proven to be gone"
+    sent = report.get("embedding")
+    if sent and sent["requests"]:
+        yield ""
+        yield (
+            f"Sent to {escape(sent['model'])}: {sent['texts']:,} texts, {sent['tokens']:,} tokens in"
+            f" {sent['requests']:,} requests, ${sent['usd']:.4f}; {sent['cached']:,} were there already"
+        )
     yield ""
     yield from _live(report)
 

@@ -51,23 +51,47 @@ def checks(
     return found
 
 
+def embedding_check(name: str, entry: ModelEntry, secret: Callable[[str], str | None]) -> Finding:
+    """Look at the model that makes vectors, as at the others; its price is wanted for ``--dry-run``."""
+    if not litellm_client.installed():
+        return Finding(
+            name, "fail", "the extra llm is not installed: nothing is embedded", litellm_client.INSTALL
+        )
+    cure = "give embed.usd_per_million_tokens"
+    return _looked_at(name, entry, secret, section="embed", unpriced=cure if price(entry) is None else "")
+
+
 def _model(
     name: str, entry: ModelEntry, tier: Tier, budget: Budget, secret: Callable[[str], str | None]
 ) -> Finding:
+    limited = tier.max_usd is not None or budget.run_usd is not None or budget.day_usd is not None
+    unknown = limited and price(entry) is None
+    cure = "give its usd_per_million" if unknown else ""
+    return _looked_at(name, entry, secret, section="models", unpriced=cure)
+
+
+def _looked_at(
+    name: str,
+    entry: ModelEntry,
+    secret: Callable[[str], str | None],
+    *,
+    section: str,
+    unpriced: str,
+) -> Finding:
+    """Return what is found first. ``unpriced``: the cure where its price is wanted and not known, else ""."""
     try:
         where = place(entry)
     except CallFailed as failed:
-        return Finding(name, "fail", failed.detail, "correct models in ragflow.yaml")
+        return Finding(name, "fail", failed.detail, f"correct {section} in ragflow.yaml")
     variable = entry.api_key_env
     if variable is not None and not (secret(variable) or "").strip():
         return Finding(name, "fail", f"{variable} is not set", f"export {variable}=...")
-    limited = tier.max_usd is not None or budget.run_usd is not None or budget.day_usd is not None
     doubts = (
         (where.local and not _answers(where), f"nothing listens at {where.address}", "start the server"),
         (
-            limited and price(entry) is None,
+            bool(unpriced),
             "its price is not known: what it costs counts for no budget",
-            "give its usd_per_million",
+            unpriced,
         ),
         (
             not where.local and where.address.startswith("http://"),

@@ -1,4 +1,4 @@
-"""One request to one model through litellm. The only module that imports it, when the first call is made.
+"""One question to one model through litellm. The only module that imports it, when the first call is made.
 
 litellm is asked for nothing but the shapes of requests and replies: it neither retries, nor looks keys or
 addresses up, nor counts, nor logs. What failed is told from what passed over the line (``wire``), because
@@ -23,8 +23,8 @@ from ragflow.models.providers import PROVIDERS, Place
 
 INSTALL = 'pip install "ragflow[llm]"'
 # The limits of the wire hold a little later than they say; what is beyond this is given up.
-_GRACE = 0.3
-_LONGEST_REHEARSAL_S = 600.0
+GRACE = 0.3
+LONGEST_REHEARSAL_S = 600.0
 _loaded = threading.Event()
 _rehearsed: set[str] = set()
 Result = TypeVar("Result")
@@ -64,7 +64,12 @@ def installed() -> bool:
 
 
 def load(provider: str, seconds: float) -> None:
-    """Get ready to ask a provider's models: a reply's own time does not begin before.
+    """Get ready to ask a provider's models: see ``prepare``."""
+    prepare(provider, seconds, lambda: _rehearse(provider))
+
+
+def prepare(name: str, seconds: float, rehearse: Callable[[], None]) -> None:
+    """Rehearse what has this name once, so that a reply's own time does not begin before.
 
     litellm imports for seconds on a slow machine, and goes on when it is first used: so one reply is
     rehearsed, which reaches no network. This is waited for when the process ends: a thread that is
@@ -75,9 +80,10 @@ def load(provider: str, seconds: float) -> None:
     """
     if not installed():
         raise CallFailed("not_installed", f"the extra llm is not installed: {INSTALL}")
-    if provider not in _rehearsed:
+    if name not in _rehearsed:
         late = CallFailed("time_out", "litellm was not imported in time")
-        _within(seconds, lambda: _rehearse(provider), late, daemon=False)
+        within(seconds, rehearse, late, daemon=False)
+        _rehearsed.add(name)
 
 
 def complete(request: Request, seconds: float) -> Completion:
@@ -88,10 +94,10 @@ def complete(request: Request, seconds: float) -> Completion:
     """
     ends = time.monotonic() + seconds
     late = outcomes.late(seconds)
-    return _within(seconds + _GRACE, lambda: _completed(request, ends), late, daemon=True)
+    return within(seconds + GRACE, lambda: _completed(request, ends), late, daemon=True)
 
 
-def _within(seconds: float, work: Callable[[], Result], late: CallFailed, *, daemon: bool) -> Result:
+def within(seconds: float, work: Callable[[], Result], late: CallFailed, *, daemon: bool) -> Result:
     """Return what ``work`` returns in a thread of its own, or raise ``late``."""
     given: queue.SimpleQueue[tuple[Result] | BaseException] = queue.SimpleQueue()
 
@@ -112,21 +118,18 @@ def _within(seconds: float, work: Callable[[], Result], late: CallFailed, *, dae
 
 
 def _rehearse(provider: str) -> None:
-    _litellm()
+    library()
     from ragflow.models import wire
 
     where = Place(PROVIDERS[provider], wire.REHEARSAL, local=False)
     told = Request(f"{provider}/any", where, (Message("user", "?"),), 1, 0.0, "none", {"type": "object"})
     # That it fails is no matter: what fails here fails again, and is told, when the model is asked.
     with suppress(CallFailed):
-        _completed(told, time.monotonic() + _LONGEST_REHEARSAL_S)
-    _rehearsed.add(provider)
+        _completed(told, time.monotonic() + LONGEST_REHEARSAL_S)
 
 
 def _completed(request: Request, ends: float) -> Completion:
-    litellm = _litellm()
-    from litellm.llms.custom_httpx.http_handler import HTTPHandler
-
+    litellm = library()
     from ragflow.models import wire
 
     seconds = max(0.001, ends - time.monotonic())
@@ -145,7 +148,7 @@ def _completed(request: Request, ends: float) -> Completion:
             num_retries=0,
             drop_params=False,
             **_optional(request),
-            **({"client": HTTPHandler(client=wire.session())} if by_handler else {}),
+            **({"client": handler()} if by_handler else {}),
         )
         return _read(reply)
     except CallFailed:
@@ -155,7 +158,8 @@ def _completed(request: Request, ends: float) -> Completion:
         raise outcomes.outcome(error, call, seconds) from None
 
 
-def _litellm() -> Any:
+def library() -> Any:
+    """Return litellm, imported and quiet. Raises ``CallFailed``: ``not_installed``."""
     # Read at import: without them it fetches its prices, and puts a .env file into the environment.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
@@ -175,8 +179,18 @@ def _litellm() -> Any:
         litellm.disable_hf_tokenizer_download = True
         litellm.use_litellm_proxy = False
         litellm.client_session = wire.session()
+        litellm.DEFAULT_MAX_RETRIES = 0  # its way to vectors takes a 0 that was asked for as not asked
         _loaded.set()
     return litellm
+
+
+def handler() -> Any:
+    """Return the client that litellm's own handlers send with: ours."""
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    from ragflow.models import wire
+
+    return HTTPHandler(client=wire.session())
 
 
 def _optional(request: Request) -> dict[str, Any]:
@@ -202,11 +216,12 @@ def _read(reply: Any) -> Completion:
         text=text if isinstance(text, str) else "",
         finish=str(choice.finish_reason or ""),
         declined=bool(declined),
-        tokens_in=_count(getattr(usage, "prompt_tokens", None)),
-        tokens_out=_count(getattr(usage, "completion_tokens", None)),
+        tokens_in=counted(getattr(usage, "prompt_tokens", None)),
+        tokens_out=counted(getattr(usage, "completion_tokens", None)),
     )
 
 
-def _count(told: object) -> int | None:
+def counted(told: object) -> int | None:
+    """Return a count of tokens that a server told, None where it is none."""
     # litellm makes 0 of a count that is not there; no prompt and no reply has none.
     return told if isinstance(told, int) and 0 < told < 1_000_000_000 else None

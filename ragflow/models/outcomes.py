@@ -51,11 +51,14 @@ def late(seconds: float) -> CallFailed:
     return CallFailed("time_out", f"no whole reply within {seconds:.3g} s", may_be_billed=True)
 
 
-def outcome(error: Exception, call: "Watch", seconds: float) -> CallFailed:
-    """Return what a failure was. ``seconds``: how long the call might take."""
+def outcome(
+    error: Exception, call: "Watch", seconds: float, *, wanted: str = "chat completion"
+) -> CallFailed:
+    """Return what a failure was. ``seconds``: how long the call might take; ``wanted``: what was asked."""
     names = _names(error)
     if call.stopped == "large":
-        return CallFailed("too_large", "the reply has more than a megabyte", may_be_billed=True)
+        most = "a megabyte" if call.most == 1_000_000 else f"{call.most / 1e6:.1f} MB"
+        return CallFailed("too_large", f"the reply has more than {most}", may_be_billed=True)
     if call.stopped == "elsewhere":
         return CallFailed("bad_request", "litellm wanted to send the request to another address")
     if call.stopped == "late" or names & _LATE:
@@ -63,7 +66,7 @@ def outcome(error: Exception, call: "Watch", seconds: float) -> CallFailed:
     if call.status is None:
         return _unanswered(error, names)
     if 200 <= call.status < 300:
-        return CallFailed("garbage", "the reply is no chat completion", may_be_billed=True)
+        return CallFailed("garbage", f"the reply is no {wanted}", may_be_billed=True)
     return _refused(call.status, call)
 
 
@@ -87,12 +90,17 @@ def _refused(status: int, call: "Watch") -> CallFailed:
         return CallFailed("server_error", f"the server failed ({status})", retry_after=call.retry_after)
     if status < 400:
         return CallFailed("garbage", f"the server points elsewhere ({status}), where nothing follows it")
-    said = bytes(call.body[:_READ]).decode("utf-8", "replace").lower()
+    said = words_of(call)
     code = _code(call.body)
     for words, kind, detail, lacks in _TOLD:
         if code in words or any(word in said for word in words):
             return CallFailed(kind, f"{detail} ({status})", lacks=lacks)
     return CallFailed("bad_request", f"the server refuses the request ({status})")
+
+
+def words_of(call: "Watch") -> str:
+    """Return the beginning of a reply in small letters: it chooses among kinds, and goes no further."""
+    return bytes(call.body[:_READ]).decode("utf-8", "replace").lower()
 
 
 def _code(body: bytearray) -> str:

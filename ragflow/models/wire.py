@@ -1,8 +1,8 @@
 """The HTTP client that litellm sends with: where it may go, how much it may read, how long it may take.
 
 Whatever litellm does, a request goes to the configured address or nowhere, no redirect is followed, and
-a reply ends at a megabyte or at the deadline, also when it drips. What passed is written down, so that a
-failure is judged by what the server did and not by what a library made of it.
+a reply ends at a megabyte (or its own limit) or at the deadline, also when it drips. What passed is written
+down, so that a failure is judged by what the server did and not by what a library made of it.
 """
 
 import time
@@ -32,12 +32,15 @@ _ASKS_RAW = "x-stainless-raw-response"  # the client that set it looks for it wh
 class Watch:
     """One call. ``address``: where alone it may go; ``ends``: when it is over, on the monotonic clock.
 
+    ``most``: bytes of the reply that are read at most.
+
     ``status``, ``retry_after`` (seconds) and ``body`` are of the reply; ``stopped`` says why no more of
     it was read, or why nothing was sent.
     """
 
     address: str
     ends: float
+    most: int = MAX_BYTES
     status: int | None = None
     retry_after: float | None = None
     body: bytearray = field(default_factory=bytearray)
@@ -65,6 +68,10 @@ def session() -> httpx.Client:
 
 
 def _rehearsed(request: httpx.Request) -> httpx.Response:
+    if request.url.path.endswith("/embeddings"):
+        vector = {"object": "embedding", "index": 0, "embedding": [1.0]}
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return httpx.Response(200, json={"object": "list", "model": "any", "data": [vector], "usage": usage})
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     message = {"role": "assistant", "content": "{}"}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -111,9 +118,9 @@ class _Measured(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         for part in self._stream:
             self._call.body += part
-            if len(self._call.body) > MAX_BYTES:
+            if len(self._call.body) > self._call.most:
                 self._call.stopped = "large"
-                raise httpx.ReadError(f"the reply has more than {MAX_BYTES:,} bytes")
+                raise httpx.ReadError(f"the reply has more than {self._call.most:,} bytes")
             if time.monotonic() > self._call.ends:
                 self._call.stopped = "late"
                 raise httpx.ReadTimeout("the reply is not whole in time")

@@ -99,7 +99,7 @@ def begin_and_die(world: World, planted: Sequence[Planted] = NOTES, *, most: int
 
 def foreseen(world: World, planted: Sequence[Planted] = NOTES, **changes: object) -> Reembedding | None:
     """What a dry run says."""
-    return world.sync(planted, options=replace(world.options(), dry_run=True, **changes)).embedding
+    return world.sync(planted, options=replace(world.options(), dry_run=True, **changes)).reembedding
 
 
 # -- resuming ----------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_what_is_foreseen_is_what_is_embedded(world: World, *, begun: bool) -> N
     assert (ahead.reason, ahead.chunks) == ("model changed", len(NOTES) + 1)
     assert (ahead.cached, new.embedded) == (done, [])
     report = world.sync([*NOTES, MORE], options=unmeasured(world))
-    assert (len(new.embedded), report.embedding) == (ahead.fresh, ahead)
+    assert (len(new.embedded), report.reembedding) == (ahead.fresh, ahead)
     assert sum(map(len, new.embedded)) == ahead.characters
 
 

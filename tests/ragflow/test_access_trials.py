@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _one_embedder(monkeypatch: pytest.MonkeyPatch, embedder: Embedder) -> None:
-    monkeypatch.setattr(parts, "embedder", lambda _: embedder)
+    monkeypatch.setattr(parts, "embedder", lambda _, **__: embedder)
 
 
 @pytest.fixture

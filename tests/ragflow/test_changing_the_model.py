@@ -160,7 +160,7 @@ def test_other_dimensions_under_the_same_name_are_told(
     assert "has 12 dimensions; the index was built when it had 8: another model" in str(refused)
     assert refused.hint.startswith("put the former model back; or `ragflow index`")
     with ragflow.open(tiny) as app:
-        ahead = app.index(dry_run=True).to_json()["embedding"]
+        ahead = app.index(dry_run=True).to_json()["reembedding"]
         assert (ahead["reason"], ahead["changed"]) == ("model changed", [])
         assert live(tiny) == before
         assert app.index().sync.promoted  # beside the live one, from nothing of it
@@ -193,7 +193,7 @@ def test_a_dry_run_tells_what_would_be_embedded_and_changes_nothing(
     before = live(folder)
     with ragflow.open(folder, overrides=overrides) as app:
         report = app.index(dry_run=True).to_json()
-    ahead = report["embedding"]
+    ahead = report["reembedding"]
     if overrides == INT8:
         assert ahead["changed"] == [{"key": "embed.precision", "live": "fp32", "configured": "int8"}]
         assert (ahead["reason"], ahead["chunks"], ahead["cached"]) == ("model changed", 9, 0)

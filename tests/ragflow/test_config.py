@@ -91,7 +91,21 @@ identity:
   groups: groups.csv
 parse: {timeout: 60, memory_mb: 1024, ocr: auto, hidden_text: drop}
 chunk: {mode: structure, tokens: 200, overlap: 40}
-embed: {engine: onnx, model: all-MiniLM-L6-v2, precision: fp32, device: null}
+embed:
+  engine: onnx
+  model: all-MiniLM-L6-v2
+  precision: fp32
+  device: null
+  api_base: null
+  api_key_env: null
+  dimensions: null
+  max_tokens: 8191
+  timeout: 30
+  retries: 2
+  usd_per_million_tokens: null
+  batch_texts: 16
+  batch_tokens: 100000
+  parallel: 4
 search: {k: 10, candidates: 100, dense_weight: 0.5, title_boost: 2, heading_boost: 2, k1: 1.2, b: 0.75, rerank: null}
 index:
   url: null
@@ -379,8 +393,20 @@ MISTAKES = [
         'ragflow.yaml:4: chunk.mode must be structure or document, not the text "pages"',
     ),
     (
+        f"{GOOD}embed: {{engine: cohere}}\n",
+        'ragflow.yaml:4: embed.engine must be onnx, sentence-transformers or litellm, not the text "cohere"',
+    ),
+    (
         f"{GOOD}embed: {{engine: litellm}}\n",
-        'ragflow.yaml:4: embed.engine must be onnx or sentence-transformers, not the text "litellm"',
+        "ragflow.yaml:4: embed: engine litellm needs a model, such as openai/text-embedding-3-small",
+    ),
+    (
+        f"{GOOD}embed: {{engine: litellm, model: openai/any, precision: int8}}\n",
+        "ragflow.yaml:4: embed: precision is a key of engine onnx, and engine is litellm",
+    ),
+    (
+        f"{GOOD}embed: {{api_base: 'http://127.0.0.1:8080/v1'}}\n",
+        "ragflow.yaml:4: embed: api_base is a key of engine litellm, and engine is onnx",
     ),
     (
         f"{GOOD}runs: {{redact: [secrets]}}\n",

@@ -48,6 +48,7 @@ EXIT_CODES = {
     "BrakeHeld": 4,
     "DiskFull": 4,
     "NoRight": 4,
+    "EmbeddingFailed": 4,
     "StoreDamaged": 4,
     "NoModel": 5,
     "NotFound": 6,

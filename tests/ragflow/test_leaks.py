@@ -31,7 +31,7 @@ def test_nothing_hidden_shows(
     monkeypatch: pytest.MonkeyPatch,
     rounds: Callable[..., int],
 ) -> None:
-    monkeypatch.setattr(parts, "embedder", lambda _: embedder)
+    monkeypatch.setattr(parts, "embedder", lambda _, **__: embedder)
     amounts = leaks.Amounts(
         documents=rounds(fast=80, soak=500),
         questions=rounds(fast=80, soak=10_000),
@@ -46,7 +46,7 @@ def test_nothing_hidden_shows(
 def test_a_mask_that_forgets_who_asks_is_noticed(
     leaks: ModuleType, tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "embedder", lambda _: embedder)
+    monkeypatch.setattr(parts, "embedder", lambda _, **__: embedder)
     right = View.readable
     everyone = frozenset(leaks.READERS)
     monkeypatch.setattr(

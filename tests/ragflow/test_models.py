@@ -37,6 +37,7 @@ from ragflow.models.failures import FAILURES, CallFailed
 from ragflow.models.litellm_client import Completion
 from ragflow.models.opening import open_tier
 from ragflow.models.providers import PROVIDERS
+from ragflow.sections import ENGINE_KEYS, Embed
 
 KEY = "sk-Q9x7secretsecretsecret42"
 QUESTION = Prompt((Message("system", "Reply in JSON."), Message("user", "How many?")), name="days")
@@ -561,7 +562,8 @@ def test_a_real_small_model_ends_in_a_value_or_a_failure_with_a_name(loaded, nee
 
 def test_each_configuration_on_the_page_is_one_that_loads(repository, tmp_path):
     found = []
-    for block in re.findall(r"```yaml\n(.*?)```", page(repository), re.DOTALL):
+    blocks = re.findall(r"```yaml\n(.*?)```", page(repository), re.DOTALL)
+    for block in blocks:
         (tmp_path / "ragflow.yaml").write_text(block)
         found.append(load(tmp_path / "ragflow.yaml", environ={}))
     [config] = [one for one in found if one.models]
@@ -569,6 +571,13 @@ def test_each_configuration_on_the_page_is_one_that_loads(repository, tmp_path):
         "openai/gpt-4o-mini",
         "openai/qwen2.5-7b",
     ]
+    [vectors] = [one for one in blocks if "engine: litellm" in one]
+    (tmp_path / "ragflow.yaml").write_text(vectors)
+    embed = load(tmp_path / "ragflow.yaml", environ={}).embed
+    assert embed.engine == "litellm"
+    named = embed.model_dump(include=set(ENGINE_KEYS["litellm"]) - {"api_key_env"})
+    assert named == {key: Embed.model_fields[key].default for key in named}, "the page names the defaults"
+    assert all(f"  {key}:" in vectors for key in ENGINE_KEYS["litellm"])
 
 
 def test_the_table_on_the_page_is_the_table_of_the_program(repository):

@@ -63,7 +63,7 @@ def corpus(chance: random.Random) -> list[Planted]:
 
 @pytest.fixture(autouse=True)
 def _one_embedder(monkeypatch: pytest.MonkeyPatch, embedder: Embedder) -> None:
-    monkeypatch.setattr(parts, "embedder", lambda _: embedder)
+    monkeypatch.setattr(parts, "embedder", lambda _, **__: embedder)
 
 
 class Twin:

@@ -21,10 +21,10 @@ def present() -> bool:
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Run the server for as long as the block lasts; give its base URL."""
+def serving(*, embedding: bool = False) -> Iterator[str]:
+    """Run the server for as long as the block lasts; give its base URL. ``embedding``: it gives vectors."""
     process = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, *(["embedding"] if embedding else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -57,6 +57,9 @@ def _serve() -> None:
     settings.model.path = str(weights)
     settings.n_ctx, settings.n_parallel, settings.port = 4096, 1, 0
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 1
+    if sys.argv[1:] == ["embedding"]:
+        settings.embedding = True
+        settings.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(settings)
     sys.stdout.write(json.dumps({"url": f"{server.listening_address}/v1"}) + "\n")
     sys.stdout.flush()
