@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes import hub
 from indexes.errors import ExtraMissing, ModelMissing, ModelUnfit
 from indexes.weights import tensor_names
 
@@ -204,15 +205,13 @@ def _as_given(numbers: Any) -> Any:
 
 def _cached(model: str) -> Path:
     """Return the folder in which the hub's cache on this machine holds a model."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, local_files_only=True))
-    except (OSError, ValueError) as error:
+    found = hub.cached(model) if hub.is_name(model) else None
+    if found is None:
         raise ModelMissing(
             f"there is no model folder {model}, and no model of that name in the hub's cache here",
             hint="name a folder, or download the model first: hf download NAME",
-        ) from error
+        )
+    return found
 
 
 def _configuration(folder: Path) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ def mismatch(built: Manifest, embedder: Embedder, settings: Settings, *, width: 
     if changed:
         was, is_ = named(built.settings, then), named(settings, now)
         words = f"the index was built with {was}; {is_} is configured"
-        back = "set " + ", ".join(f"{key} back to {old}" for key, old, _ in changed)
+        back = "set " + ", ".join(f"{key} back to {old}" for key, old, _ in changed if old is not None)
     elif then and then != now:
         words = (
             f"the model {named(settings) or embedder.key} has {now} dimensions; the index was built when it"
@@ -67,7 +67,7 @@ def mismatch(built: Manifest, embedder: Embedder, settings: Settings, *, width: 
 
 
 def changed(found: int, width: int) -> ModelChanged:
-    """Return what to raise where a model gives vectors of ``found`` numbers, and the index holds ``width``."""
+    """Return what to raise where a vector has ``found`` numbers, and those of the index have ``width``."""
     return ModelChanged(
         f"the model gives {found:,} numbers for a text where the index holds {width:,}: nothing of it is"
         " stored, and the live index stays as it is",

@@ -104,7 +104,7 @@ def run(
         )
         parsers = partial(sources_of.parsers, config)
         foretelling = _Foretelling(work, store, watch, wanted.full)
-        following = Watch(watch.progress, foretelling.planned)
+        following = replace(watch, planned=foretelling.planned)
         sync = Sync(store, work.generations, work.embedder, parsers, options, following)
         names = [name for name in wanted.sources if options.only is None or name in options.only]
         specs = [sources_of.spec(config, name) for name in names]

@@ -42,7 +42,7 @@ class Words:
         self.key, self.dimensions = key, dimensions
         self.embedded: list[str] = []
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         self.embedded += texts
         rows = [
             np.frombuffer(hashlib.sha256(f"{self.key} {one}".encode()).digest(), np.uint8) for one in texts
@@ -61,7 +61,7 @@ class Dying(Words):
         super().__init__(key)
         self.most = most
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         if len(self.embedded) >= self.most:
             raise KeyboardInterrupt
         return super().embed(texts)
@@ -316,7 +316,7 @@ class Broken(Words):
         super().__init__("broken")
         self.how = how
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         good = super().embed(texts)
         if self.how == "nan":
             good[-1, 0] = np.nan

@@ -214,7 +214,10 @@ def test_dimensions_are_asked_for_and_expected(embedder, opened):
         assert opened(server.url, dimensions=64).embed(TEXTS[:2]).shape == (2, 64)
         assert server.requests[0]["dimensions"] == 64
         own = opened(server.url)
-        assert own.dimensions == embedder.dimensions, "one small request tells"
+        assert own.dimensions == 0, "nothing is sent just to see"
+        assert len(server.requests) == 1
+        own.embed(TEXTS[:1])
+        assert own.dimensions == embedder.dimensions
     assert "dimensions" not in server.requests[1]
 
 

@@ -220,7 +220,7 @@ def test_another_number_of_dimensions_stores_nothing_and_leaves_the_live_index(f
     server.width = 100
     code, _, err = run("ask", QUESTION)
     assert code == 4
-    assert "gives 100 numbers for a question where the index holds 384" in err
+    assert "gives 100 numbers for a text where the index holds 384" in err
     (folder / "open" / "new.txt").write_text("A new note about the gate.")
     code, _, err = run("index")
     assert code == 4
@@ -243,7 +243,8 @@ def test_two_servers_of_one_name_are_never_mixed(folder, run, server, embedder):
         elsewhere = ["--set", f"embed.api_base={other.url}"]
         code, _, err = run(*elsewhere, "ask", QUESTION)
         assert code == 2
-        assert "built with another embedding model" in err
+        assert "the index was built with openai/any litellm" in err
+        assert "set embed.api_base back to" in err
         code, done, _ = report(run, *elsewhere, "index")
         assert (done["embedding"]["texts"], done["embedding"]["cached"]) == (3, 0)
 

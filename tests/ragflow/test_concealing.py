@@ -55,7 +55,7 @@ def test_the_index_sends_nothing_of_it_and_finds_the_document_all_the_same(new_w
         token_offsets = staticmethod(embedder.token_offsets)
         sent: ClassVar[list[str]] = []
 
-        def embed(self, texts):
+        def embed(self, texts, *, queries=False):
             self.sent.extend(texts)
             return embedder.embed(texts)
 
@@ -70,7 +70,7 @@ def test_the_index_sends_nothing_of_it_and_finds_the_document_all_the_same(new_w
 
     sent = []
 
-    def embed(texts):
+    def embed(texts, *, queries=False):
         sent.append(list(texts))
         return embedder.embed(texts)
 
@@ -91,7 +91,7 @@ def test_without_secrets_it_weighs_as_with_a_model_on_this_machine_in_one_call(n
         key, dimensions, max_tokens = embedder.key, embedder.dimensions, embedder.max_tokens
         token_offsets = staticmethod(embedder.token_offsets)
 
-        def embed(self, texts):
+        def embed(self, texts, *, queries=False):
             calls.append(texts)
             return embedder.embed(texts)
 

@@ -84,7 +84,7 @@ def test_the_pages_configuration_is_one(page, tmp_path):
 
 
 def test_the_page_names_every_key_with_its_default(page):
-    common = {"type", "readers", "description", "examples"}
+    common = {"type", "readers", "description", "examples", "parser"}
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|\s*`?([^|`]*?)`?\s*\|", page, re.MULTILINE)
     told = {name: default for names, default in rows for name in re.findall(r"\w+", names)}
     fields = {name: field for name, field in SqlSource.model_fields.items() if name not in common}
