@@ -195,11 +195,11 @@ class Builder:
         return ours == (live.embedder, live.chunker, live.analyser)
 
     def _check_width(self, segments: Iterable[Segment]) -> None:
-        """Refuse to put vectors of one width beside those of another."""
+        """Refuse to put vectors of one width beside those of another, as far as the model's is known."""
         ours = self._embedder.dimensions
         for segment in segments:
             theirs = segment.vectors.shape[1]
-            if theirs != ours:
+            if ours and theirs != ours:
                 raise ModelMismatch(
                     f"the embedding model has {ours} dimensions now; the live index was built when it had"
                     f" {theirs}: it is another model under the same name ({self._embedder.key})",
