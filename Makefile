@@ -75,6 +75,7 @@ bench: .venv/ready .venv-test/ready
 	$(TEST) benchmarks/failures.py
 	$(TEST) benchmarks/overhead.py
 	$(TEST) benchmarks/parsers.py $(DATA)
+	$(TEST) benchmarks/qdrant_agreement.py --data $(DATA)
 
 size: .venv/ready
 	@$(PYTHON) benchmarks/size.py .venv
