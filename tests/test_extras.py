@@ -1,4 +1,4 @@
-"""Each extra installs alone in a fresh environment, and its tests pass there: with `make soak`, for it takes long."""
+"""Each extra installs alone in a fresh environment, and its tests pass there (`make soak`: it takes long)."""
 
 import subprocess
 import sys
