@@ -59,7 +59,7 @@ def reembedded(ahead: Mapping[str, Any]) -> Iterator[str]:
     if not fresh:
         yield f"{_chunks(ahead['chunks'])}, all embedded already: none is embedded again."
         return
-    already = f" ({cached:,} more are embedded already)" if cached else ""
+    already = f" ({cached:,} more need none: their text was embedded, or comes twice)" if cached else ""
     yield f"{_chunks(fresh)} to embed{already}, beside the live index: {about(ahead['seconds'])}."
 
 
