@@ -241,7 +241,7 @@ def _server(config: Config) -> list[Check]:
         return []
     from ragflow.server_check import check
 
-    return [check(config)]
+    return [Check("index server", *check(config))]
 
 
 def _cross_encoders(config: Config) -> Iterator[Check]:

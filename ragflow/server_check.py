@@ -1,6 +1,7 @@
 """``ragflow doctor``: does the Qdrant server of ``index.url`` answer, and does it hold what is live here?"""
 
 import re
+from typing import Literal
 
 from indexes.errors import NotPushed, StorageError
 from indexes.generations import Generations
@@ -9,24 +10,25 @@ from indexes.qdrant.publisher import workspace_id
 from indexes.store import Store
 from ragflow import parts
 from ragflow.config import Config
-from ragflow.doctor import Check
 
-_NAME = "index server"
 _LOOPBACK = re.compile(r"http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|/|$)")
 
 
-def check(config: Config) -> Check:
-    """Ask the server for its version, its alias, and how much of the live generation it holds."""
+def check(config: Config) -> tuple[Literal["ok", "warn", "fail"], str, str]:
+    """Ask the server for its version, its alias, and how much of the live generation it holds.
+
+    Gives how that is, what is to be said of it, and what mends it ("" where nothing is to be done).
+    """
     url, key = config.index.url or "", config.secret(config.index.qdrant.api_key_env)
     try:
         version = parts.remote(config).check_version()
         held = _held(config)
     except StorageError as error:
-        return Check(_NAME, "fail", str(error), error.hint)
+        return "fail", str(error), error.hint
     if key and url.startswith("http:") and not _LOOPBACK.match(url):
         message = f"Qdrant {version} at {url}: the key travels unencrypted"
-        return Check(_NAME, "warn", message, "let the server speak https, and set index.url to it")
-    return Check(_NAME, "ok", f"Qdrant {version} at {url}; {held}")
+        return "warn", message, "let the server speak https, and set index.url to it"
+    return "ok", f"Qdrant {version} at {url}; {held}", ""
 
 
 def _held(config: Config) -> str:
