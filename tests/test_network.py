@@ -1,6 +1,7 @@
 """Nothing but loopback is ever contacted, and no network is needed at all."""
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -92,6 +93,29 @@ def test_a_whole_session_opens_no_connection_from_native_code(office, tmp_path, 
     lines = trace.read_text().splitlines()
     named = [line for line in lines if re.search(r"sa_family=AF_INET6?\b", line)]
     assert [line for line in named if '"127.0.0.1"' not in line and '"::1"' not in line] == []
+
+
+def test_neither_torch_nor_the_second_parser_opens_a_connection(office, tmp_path, need_system):
+    """The same session, with what other libraries would tell of their use, or fetch, when they are loaded."""
+    folder, environment = office
+    settings = {
+        "RAGFLOW_EMBED__ENGINE": "sentence-transformers",
+        "RAGFLOW_SOURCES__DOCS__PARSER": "unstructured",
+    }
+    test_a_whole_session_opens_no_connection_from_native_code(
+        (folder, environment | settings), tmp_path, need_system
+    )
+    parsers = subprocess.run(
+        [RAGFLOW, "sources", "show", "docs/leave.md", "--json"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "unstructured" in json.loads(parsers.stdout)["parser"]
+    [generation] = (folder / ".ragflow" / "generations").glob("*.json")
+    assert json.loads(generation.read_text())["embedder"].startswith("sentence-transformers")
 
 
 def test_a_whole_session_works_where_there_is_no_network(office, need_system):
