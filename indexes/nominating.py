@@ -16,6 +16,8 @@ from indexes.generations import Manifest
 from indexes.query import System
 from indexes.segments import Slice
 
+_MOST = 2**62
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -62,11 +64,12 @@ def among(slices: Sequence[Slice], nominees: Iterable[Nominee]) -> tuple[Slice, 
     """Return the slices with the nominated rows as the ones to score; what is not in a mask is dropped."""
     rows: dict[str, set[tuple[int, int]]] = {}
     for one in nominees:
-        rows.setdefault(one.segment, set()).add((one.row, one.version))
+        if 0 <= one.row < _MOST and 0 <= one.version < _MOST:  # whatever a stranger wrote there
+            rows.setdefault(one.segment, set()).add((one.row, one.version))
     found = []
     for each in slices:
         table = np.array(sorted(rows.get(each.segment.folder.name, ())), np.int64).reshape(-1, 2)
-        inside = table[(table[:, 0] >= 0) & (table[:, 0] < len(each.mask))]
+        inside = table[table[:, 0] < len(each.mask)]
         held = each.mask[inside[:, 0]] & (each.segment.rows.versions[inside[:, 0]] == inside[:, 1])
         found.append(replace(each, among=inside[held, 0]))
     return tuple(found)
