@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evals.exports import number, span
+from ragflow.cli.tables import setting
 from ragflow.terminal import escape, one_line, wrapped
 
 Json = Mapping[str, Any]
@@ -147,7 +148,7 @@ def comparison(report: Json, width: int) -> Iterator[str]:
     yield f"A {escape(report['a'])}"
     yield f"B {escape(report['b'])}"
     for one in report["settings"]:
-        yield one_line(f"  {one['key']}: {_setting(one['a'])} -> {_setting(one['b'])}", width)
+        yield one_line(f"  {one['key']}: {setting(one['a'])} -> {setting(one['b'])}", width)
     pairs = dict.fromkeys((one["a"], one["b"]) for one in report["comparisons"])
     for a, b in pairs:
         mine = [one for one in report["comparisons"] if (one["a"], one["b"]) == (a, b)]
@@ -164,10 +165,6 @@ def comparison(report: Json, width: int) -> Iterator[str]:
             yield from compared(moved, width)
         if rest := len(parts) - len(moved):
             yield f"{rest:,} comparisons within slices are not distinguishable (--json lists them)"
-
-
-def _setting(value: object) -> str:
-    return "nothing" if value is None else str(value)
 
 
 def _verdict(comparisons: Sequence[Json]) -> str:

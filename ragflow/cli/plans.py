@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragflow.cli.tables import duration, table
+from ragflow.cli.tables import duration, setting, table
 from ragflow.terminal import escape, one_line
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def reembedded(ahead: Mapping[str, Any]) -> Iterator[str]:
     changed = ahead["changed"]
     yield f"{escape(ahead['reason'].capitalize())} since the live index was built{':' if changed else '.'}"
     for one in changed:
-        yield "  " + one_line(f"{one['key']}: {one['live']} -> {one['configured']}", 78)
+        yield "  " + one_line(f"{one['key']}: {setting(one['live'])} -> {setting(one['configured'])}", 78)
     fresh, cached = ahead["chunks"] - ahead["cached"], ahead["cached"]
     if not fresh:
         yield f"{_chunks(ahead['chunks'])}, all embedded already: none is embedded again."

@@ -10,6 +10,7 @@ from ragflow.cli import tables
 from ragflow.cli.frame import Frame, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, Readers, RunId, unicode_only
 from ragflow.cli.progress import reporting
+from ragflow.cli.tables import setting
 from ragflow.terminal import escape, one_line
 
 _SHOWN = 50
@@ -173,7 +174,8 @@ def _otherwise(configuration: Any) -> Iterator[str]:
         return
     yield "It was built with other settings than ragflow.yaml has now; set there:"
     for one in configuration:
-        yield "  " + one_line(f"{one['key']}: {one['built_with']}  (now {one['configured']})", 78)
+        was, now = setting(one["built_with"]), setting(one["configured"])
+        yield "  " + one_line(f"{one['key']}: {was}  (now {now})", 78)
     if any(one["key"].startswith("embed.") for one in configuration):
         yield "Until then questions are refused, and the next index run builds anew."
     else:
@@ -192,7 +194,8 @@ def _differences(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _few(moves, "moved")
     yield f"{report['unchanged']:,} documents unchanged"
     for one in report["configuration"]:
-        yield f"{escape(one['key'])}: {one_line(str(one['a']), 60)} -> {one_line(str(one['b']), 60)}"
+        a, b = (one_line(setting(one[side]), 60) for side in ("a", "b"))
+        yield f"{escape(one['key'])}: {a} -> {b}"
     gate = report["gate"]
     if gate is not None:
         outcome = "held" if gate["held"] else "promoted"

@@ -29,6 +29,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[st
         yield "  ".join(aligned).rstrip()
 
 
+def setting(value: object) -> str:
+    """Return the value of a key of the configuration; "nothing" where it has none."""
+    return "nothing" if value is None else str(value)
+
+
 def indexed(report: Json) -> Iterator[str]:
     """Give the lines of an index run: counts of each source, what could not be read, what is live."""
     if not report["dry_run"]:
