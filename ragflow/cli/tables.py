@@ -104,7 +104,10 @@ def _live(report: Json) -> Iterator[str]:
     if report["dry_run"]:
         seconds = report.get("estimate_s")
         if seconds is not None:
-            yield f"It would take {'about ' + duration(seconds) if seconds >= 1 else 'less than a second'}."
+            ahead = report.get("reembedding") or {"seconds": 0}
+            more = " without that" if ahead["seconds"] is None else ""
+            took = "about " + duration(seconds) if seconds >= 1 else "less than a second"
+            yield f"It would take {took}{more}."
     elif report["promoted"]:
         yield f"{escape(report['generation'])} is live: {size} ({duration(seconds)})"
     elif report.get("held"):

@@ -110,6 +110,8 @@ def test_what_the_store_holds_is_counted_exactly_and_never_less_than_is_sent(fol
     assert run("index")[0] == 0
     sent = len(server.texts)
     change = ["--set", "embed.max_tokens=512"]  # another key: all is to be embedded anew
+    lines = run(*change, "index", "--dry-run")[1].splitlines()
+    assert lines[-1] == "It would take less than a second without that.", "a pace costs: it is not measured"
     code, told, _ = report(run, *change, "index", "--dry-run")
     estimate = told["embedding_estimate"]
     assert (code, estimate["exact"], estimate["texts"]) == (0, True, sent)
