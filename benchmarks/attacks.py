@@ -177,15 +177,15 @@ def workspace(data: Path, folder: Path, url: str, **changes: Any) -> Iterator[tu
 @contextmanager
 def one_embedder() -> Iterator[None]:
     """Let all workspaces share one embedder that remembers: the same documents come again in every row."""
-    from indexes.testing import Remembering
+    from indexes.recalling import Recalling
     from ragflow import parts
 
     opened = parts.embedder
-    kept: list[Remembering] = []
+    kept: list[Recalling] = []
 
-    def embedder(config: Config, *, spending: object = None) -> Remembering:  # noqa: ARG001 - nothing is spent
+    def embedder(config: Config, *, spending: object = None) -> Recalling:  # noqa: ARG001 - nothing is spent
         if not kept:
-            kept.append(Remembering(opened(config)))
+            kept.append(Recalling(opened(config), kept=None))
         return kept[0]
 
     with patch.object(parts, "embedder", embedder):

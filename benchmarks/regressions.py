@@ -71,24 +71,24 @@ def another_analyser() -> tuple[object, str, object]:
 
 def chunks_by(change: Callable[[Sequence[Chunk]], Sequence[Chunk]]) -> Patch:
     """Change the chunks of every document before they are indexed."""
-    true = Builder._chunks  # noqa: SLF001
+    true = indexes.build.chunks_of
 
-    def chunks(self: Builder, *given: Any) -> tuple[Chunk, ...]:
-        return tuple(change(true(self, *given)))
+    def chunks(*given: Any) -> tuple[Chunk, ...]:
+        return tuple(change(true(*given)))
 
-    return lambda: patched((Builder, "_chunks", chunks), another_analyser())
+    return lambda: patched((indexes.build, "chunks_of", chunks), another_analyser())
 
 
 def of_every_other_document() -> Patch:
     """Leave the chunks of every second document out."""
-    true = Builder._chunks  # noqa: SLF001
+    true = indexes.build.chunks_of
     seen: dict[str, int] = {}
 
-    def chunks(self: Builder, version: Any, text: str) -> tuple[Chunk, ...]:
+    def chunks(store: Any, version: Any, *given: Any) -> tuple[Chunk, ...]:
         number = seen.setdefault(version.name, len(seen))
-        return true(self, version, text) if number % 2 else ()
+        return true(store, version, *given) if number % 2 else ()
 
-    return lambda: patched((Builder, "_chunks", chunks), another_analyser())
+    return lambda: patched((indexes.build, "chunks_of", chunks), another_analyser())
 
 
 def vectors_of_the_next_chunk() -> contextlib.AbstractContextManager[object]:

@@ -10,6 +10,7 @@ QUICK = [
     "quotes shifted by one",
     "the last hit is cited",
     "everything is answered",
+    "only the first chunk of a document",
 ]
 
 
