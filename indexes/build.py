@@ -40,9 +40,10 @@ from indexes.versions import Version
 
 _EMBED_BATCH = 64
 _COMPACT_SHARE = 0.2
+_COMPACT_SEGMENTS = 16
+
 Seen = Callable[[str, int, int], str]
 """(a document's text, start, end) -> what the model may see of that span."""
-_COMPACT_SEGMENTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +253,6 @@ class Builder:
             yield self._embed(waiting)
         self._progress(len(versions), len(versions))
 
-    def _chunks(self, version: Version, text: str) -> tuple[Chunk, ...]:
-        return chunks_of(self._store, version, text, self._embedder, self._chunking)
-
     def _embed(self, rows: list[tuple[Version, Chunk, str]]) -> "_Block":
         texts = [seen_text(version.title, chunk, text, self._seen) for version, chunk, text in rows]
         keys = [caching.cache_key(self._embedder.key, text) for text in texts]
@@ -268,7 +266,7 @@ class Builder:
         for vector in known.values():
             self._check(vector)
         chunks = [
-            caching.Embedded(version.id, chunk.start, chunk.end, key)
+            caching.Cut(version.id, chunk.start, chunk.end, key)
             for (version, chunk, _), key in zip(rows, keys, strict=True)
         ]
         pair = (self._embedder.key, self._chunking.key)

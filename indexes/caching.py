@@ -25,7 +25,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class Cut:
     """A chunk of a version, and the key of its vector."""
 
     version: int
@@ -54,9 +54,7 @@ def cached(store: Store, keys: Sequence[bytes], dimensions: int) -> dict[bytes, 
     return found
 
 
-def keep(
-    store: Store, pair: Pair, chunks: Sequence[Embedded], fresh: Mapping[bytes, NDArray[np.float32]]
-) -> None:
+def keep(store: Store, pair: Pair, chunks: Sequence[Cut], fresh: Mapping[bytes, NDArray[np.float32]]) -> None:
     """Keep new vectors and the chunks that use them or older ones, in one transaction."""
     embedder, chunker = pair
     with store.write() as connection:

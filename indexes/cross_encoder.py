@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes import hub
+from indexes import hub, model_folder
 from indexes.errors import ExtraMissing, ModelMissing, ModelUnfit
 from indexes.weights import tensor_names
 
@@ -35,7 +35,6 @@ _TOKENIZERS = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
-_COUNTED = (".json", ".safetensors", ".txt", ".model")  # what a number may depend on
 
 
 class CrossEncoder:
@@ -92,16 +91,9 @@ class CrossEncoder:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of the device and the names and contents of its files, 64 hex. Raises ``ModelMissing``."""
-        whole = hashlib.sha256(f"{self._device}\n".encode())
-        try:
-            for path in sorted(one for one in self.folder.rglob("*") if one.suffix in _COUNTED):
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                whole.update(f"{path.relative_to(self.folder).as_posix()}\0{digest}\n".encode())
-        except OSError as error:
-            raise ModelMissing(f"a file of the model {self.name} cannot be read: {error}") from error
-        return whole.hexdigest()
+        """SHA-256 of the device and of all that decides its numbers, 64 hex. Raises ``ModelMissing``."""
+        files = model_folder.digest(self.folder, cache=None)
+        return hashlib.sha256(f"{self._device}\n{files}".encode()).hexdigest()
 
     def load(self) -> None:
         """Load the weights, so that the first pair does not wait. Raises ``ModelMissing``, ``ModelUnfit``."""

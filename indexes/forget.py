@@ -77,8 +77,7 @@ def _versions(store: Store, name: str) -> list[int]:
     v, d = schema.versions.c, schema.documents.c
     query = sa.select(v.id).join(schema.documents, d.id == v.document_id)
     with store.read() as connection:
-        member = sa.func.substr(d.name, 1, len(name) + 1) == f"{name}!"
-        return list(connection.scalars(query.where((d.name == name) | member)))
+        return list(connection.scalars(query.where(ingest.itself_or_member(name))))
 
 
 def _rewritten(generations: Generations, live: Manifest, erased: list[int]) -> Iterator[SegmentRef]:

@@ -77,8 +77,8 @@ class EmbeddedIndex:
     Each search looks whether another generation was promoted, or access changed, since the last one;
     so a process that stays open sees revocations and deletions at once. With ``generation`` it stays with
     that one, whatever is live; access and deletions hold there too. With ``nominator`` only the rows that it
-    names are scored; what is readable, and every statistic, is of the generation even so. ``settings``: the
-    configuration of today, as manifests have it, to say in what the model of a generation differs from it.
+    names are scored; what is readable, and every statistic, is of the generation even so. ``settings`` gives
+    the configuration of today, as manifests have it, to say in what the model of a generation differs.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that a test or another wiring puts in its place
@@ -90,7 +90,7 @@ class EmbeddedIndex:
         *,
         generation: str | None = None,
         nominator: Nominator | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._generations = Generations(workspace)
         self._store = store
@@ -98,7 +98,7 @@ class EmbeddedIndex:
         self._ranking = ranking
         self._generation = generation
         self._nominator = nominator
-        self._settings = settings or {}
+        self._settings = settings
         self._view: View | None = None
         self._access: Access | None = None
         self._masks: OrderedDict[tuple[frozenset[str], tuple[str, ...] | None], Readable] = OrderedDict()
@@ -276,7 +276,7 @@ class EmbeddedIndex:
     def _embed(self, view: View, text: str) -> NDArray[np.float32]:
         embedder, width = self._embedder(), view.segments[0].vectors.shape[1]
         if embedder.key != view.manifest.embedder or embedder.dimensions not in (0, width):
-            raise mismatch(view.manifest, embedder, self._settings, width=width)
+            raise mismatch(view.manifest, embedder, self._settings(), width=width)
         found: NDArray[np.float32] = embed(embedder, [text], queries=True)[0]
         if len(found) != width:
             raise changed(len(found), width)

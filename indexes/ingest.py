@@ -152,13 +152,18 @@ def bury(store: Store, source: str, items: Collection[str]) -> list[Buried]:
     return gone
 
 
+def itself_or_member(name: str) -> sa.ColumnElement[bool]:
+    """Say which documents are this one or in it."""
+    named = schema.documents.c.name
+    # No LIKE: its wildcards may stand in file names.
+    return (named == name) | (sa.func.substr(named, 1, len(name) + 1) == f"{name}!")
+
+
 def bury_document(store: Store, name: str) -> list[int]:
     """Make one document, and what it contains, dead; forget its item. Gives the dead documents' ids."""
     d = schema.documents.c
     with store.write() as connection:
-        # No LIKE: its wildcards may stand in file names.
-        member = sa.func.substr(d.name, 1, len(name) + 1) == f"{name}!"
-        rows = connection.execute(sa.select(d.id).where((d.name == name) | member)).all()
+        rows = connection.execute(sa.select(d.id).where(itself_or_member(name))).all()
         ids = [row.id for row in rows]
         for batch in batches(ids):
             connection.execute(

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from indexes.qdrant import MOST_AT_ONCE
 from ragflow.section import Section, Share, Text
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
-MOST_AT_ONCE = 1_024
 
 
 def _alias(value: str) -> str:

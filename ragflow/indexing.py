@@ -23,8 +23,6 @@ from ragflow.records import Run, new_id, timestamp
 from ragflow.reports import IndexReport
 from ragflow.runs import RunStore
 
-_COSTLY: frozenset[str] = frozenset({"litellm"})
-"""Engines whose texts are paid for: none is embedded just to see how long it takes."""
 if TYPE_CHECKING:
     from ragflow.models.vector_costs import Cost
 
@@ -99,7 +97,8 @@ def run(
             settings=settings_of(config),
             publisher=parts.publisher(config, store, work.generations),
             hold=wanted.hold,
-            measure=config.embed.engine not in _COSTLY,
+            # What is paid for is not embedded just to see how long it takes.
+            measure=config.embed.engine != "litellm",
             only=None if wanted.again is None else _again(store, wanted.sources, wanted.again),
         )
         parsers = partial(sources_of.parsers, config)

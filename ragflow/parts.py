@@ -147,7 +147,7 @@ def index(
         ranking(config),
         generation=generation,
         nominator=nominator(config, store),
-        settings=settings_of(config),
+        settings=partial(settings_of, config),
     )
 
 

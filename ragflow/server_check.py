@@ -7,6 +7,7 @@ from indexes.errors import NotPushed, StorageError
 from indexes.generations import Generations
 from indexes.qdrant.collection import Collections
 from indexes.qdrant.publisher import workspace_id
+from indexes.qdrant.server import Remote
 from indexes.store import Store
 from ragflow import parts
 from ragflow.config import Config
@@ -21,8 +22,9 @@ def check(config: Config) -> tuple[Literal["ok", "warn", "fail"], str, str]:
     """
     url, key = config.index.url or "", config.secret(config.index.qdrant.api_key_env)
     try:
-        version = parts.remote(config).check_version()
-        held = _held(config)
+        remote = parts.remote(config)
+        version = remote.check_version()
+        held = _held(config, remote)
     except StorageError as error:
         return "fail", str(error), error.hint
     if key and url.startswith("http:") and not _LOOPBACK.match(url):
@@ -31,7 +33,7 @@ def check(config: Config) -> tuple[Literal["ok", "warn", "fail"], str, str]:
     return "ok", f"Qdrant {version} at {url}; {held}", ""
 
 
-def _held(config: Config) -> str:
+def _held(config: Config, remote: Remote) -> str:
     """Say what the server holds of the live generation. Raises ``NotPushed`` where that is not all of it."""
     generations = Generations(config.workspace)
     live = generations.live()
@@ -42,7 +44,7 @@ def _held(config: Config) -> str:
         workspace = workspace_id(store)
     if not manifest.chunks:
         return "the live generation has no chunk"
-    collections = None if workspace is None else Collections(parts.remote(config), workspace)
+    collections = None if workspace is None else Collections(remote, workspace)
     if collections is None or not collections.complete(manifest):
         raise NotPushed(
             f"the server does not hold the live generation {live}, or not all of it",

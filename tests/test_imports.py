@@ -113,6 +113,13 @@ def test_without_configuration_no_package_of_an_extra_is_loaded(folder):
     assert walked(folder, []) == set()
 
 
+def test_answering_loads_no_parser(folder):
+    walked(folder, [])
+    script = f"{WALK}\nassert not [name for name in sys.modules if name.startswith('connectors.parsing')]"
+    asked = json.dumps([["-C", str(folder), "ask", "How many days of leave does an employee get?"]])
+    subprocess.run([sys.executable, "-c", script, asked], check=True)
+
+
 def test_a_server_for_the_index_loads_its_client_and_no_other(folder, qdrant_server):
     assert walked(folder, ["--set", f"index.url={qdrant_server.url}"]) == EXTRAS["qdrant"]
 

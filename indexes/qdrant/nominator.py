@@ -25,7 +25,7 @@ class QdrantNominator:
     def __init__(self, remote: Remote, store: Store) -> None:
         self._remote = remote
         self._store = store
-        self._known: str | None = None
+        self._known: tuple[str, str] | None = None  # a generation, its collection
 
     def nominate(self, wish: Wish) -> list[Nominee]:
         """Name the rows of both legs' first ``count``, in any order.
@@ -57,15 +57,13 @@ class QdrantNominator:
         return [nominee for one in found if (nominee := _nominee(one.payload)) is not None]
 
     def _collection(self, generation: Manifest) -> str:
-        workspace = workspace_id(self._store)
-        if workspace is None:
-            raise _not_pushed(generation, self._remote.server.url)
-        collections = Collections(self._remote, workspace)
-        if self._known != generation.id:
-            if not collections.complete(generation):
+        if self._known is None or self._known[0] != generation.id:
+            workspace = workspace_id(self._store)
+            collections = None if workspace is None else Collections(self._remote, workspace)
+            if collections is None or not collections.complete(generation):
                 raise _not_pushed(generation, self._remote.server.url)
-            self._known = generation.id
-        return collections.name(generation.id)
+            self._known = generation.id, collections.name(generation.id)
+        return self._known[1]
 
     def _legs(self, wish: Wish) -> list[dict[str, Any]]:
         from qdrant_client import models

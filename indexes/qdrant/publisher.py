@@ -6,15 +6,13 @@ from itertools import islice
 
 from indexes.errors import ServerUnavailable
 from indexes.generations import Generations, Manifest
+from indexes.qdrant import MOST_AT_ONCE
 from indexes.qdrant.collection import Collections
 from indexes.qdrant.points import Generation, Point, points
 from indexes.qdrant.server import Remote
 from indexes.query import Ranking
 from indexes.segments import open_segment
 from indexes.store import Store
-
-MOST_AT_ONCE = 1_024
-"""The largest batch that can be configured: so many of the last points written are written again."""
 
 _WORKSPACE = "workspace"
 _BODY_BYTES = 16_000_000  # a server takes twice as much unless told otherwise

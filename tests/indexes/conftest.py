@@ -98,3 +98,25 @@ def tiny_bert():
 def tiny_folder(tmp_path):
     """A tiny BERT checkpoint folder of one's own, to be spoilt."""
     return write_checkpoint(tmp_path / "tiny-bert")
+
+
+@pytest.fixture
+def site(new_world, qdrant_server):
+    """A workspace that holds documents which no server was told of yet."""
+    from qdrant_site import DOCUMENTS, Site
+
+    made = Site(new_world(), qdrant_server)
+    made.sync(DOCUMENTS, publish=False)
+    return made
+
+
+@pytest.fixture
+def undisturbed(site):
+    """What the server of ``site`` holds after a push that nothing disturbs."""
+    from qdrant_server import QdrantServer
+    from qdrant_site import DOCUMENTS, Site
+
+    with QdrantServer() as calm:
+        other = Site(site.world, calm)
+        assert other.push() == len(DOCUMENTS)
+        return other.points()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from older_stores import without_embedders
 
 from connectors.documents import Parsed
 from connectors.items import Item, Raw
@@ -46,16 +47,7 @@ def age(store: Path) -> None:
         old.execute("drop table failures")
         for column in ("author", "language", "lines", "unseen", "hidden"):
             old.execute(f"alter table versions drop column {column}")
-        columns = 'version, chunker, start, "end", embedding'
-        old.execute(f"create table cut as select {columns} from chunks")
-        old.execute("drop table chunks")
-        old.execute(
-            "create table chunks (version integer not null, chunker varchar not null, start integer not null,"
-            ' "end" integer not null, embedding blob not null, primary key (version, chunker, start, "end"))'
-        )
-        old.execute(f"insert into chunks select {columns} from cut")
-        old.execute("drop table cut")
-        old.execute("create index ix_chunks_embedding on chunks (embedding)")
+        without_embedders(old)
         old.execute("update meta set value = '1' where key = 'schema'")
     old.close()
 

@@ -30,25 +30,7 @@ from qdrant_server import LARGEST, QdrantServer
 from qdrant_site import ALIAS, BATCH, DOCUMENTS, FEWER, RETRIES, Site
 
 from indexes.errors import NotPushed, ServerUnavailable
-from indexes.qdrant.publisher import MOST_AT_ONCE
-
-
-@pytest.fixture
-def site(new_world, qdrant_server):
-    """A workspace that holds documents which no server was told of yet."""
-    made = Site(new_world(), qdrant_server)
-    made.sync(DOCUMENTS, publish=False)
-    return made
-
-
-@pytest.fixture
-def undisturbed(site):
-    """What the server of ``site`` holds after a push that nothing disturbs."""
-    with QdrantServer() as calm:
-        other = Site(site.world, calm)
-        assert other.push() == len(DOCUMENTS)
-        return other.points()
-
+from indexes.qdrant import MOST_AT_ONCE
 
 PASSING = [
     *(status(code, at=UPSERT, skip=1) for code in (500, 502, 503, 504, 429)),

@@ -10,23 +10,6 @@ from indexes.qdrant.collection import Collections
 from indexes.qdrant.publisher import workspace_id
 
 
-@pytest.fixture
-def site(new_world, qdrant_server):
-    """A workspace that holds documents which no server was told of yet."""
-    made = Site(new_world(), qdrant_server)
-    made.sync(DOCUMENTS, publish=False)
-    return made
-
-
-@pytest.fixture
-def undisturbed(site):
-    """What the server of ``site`` holds after a push that nothing disturbs."""
-    with QdrantServer() as calm:
-        other = Site(site.world, calm)
-        assert other.push() == len(DOCUMENTS)
-        return other.points()
-
-
 def test_the_alias_of_another_is_not_taken(site):
     site.server.ask("PUT", "/collections/theirs", {"metadata": {"made_by": "somebody"}})
     _point(site.server, ALIAS, "theirs")

@@ -362,19 +362,12 @@ def test_another_width_under_the_same_name_is_refused_and_full_builds_anew(world
 
 
 def test_a_manifest_and_a_store_of_an_older_program_are_used_as_they_are(world: World) -> None:
+    from older_stores import without_embedders  # a child imports this file, and knows no servers
+
     world.close()
     path = world.folder / "store.sqlite"
-    columns = 'version, chunker, start, "end", embedding'
     with sqlite3.connect(path) as old:
-        old.execute(f"create table cut as select {columns} from chunks")
-        old.execute("drop table chunks")
-        old.execute(
-            "create table chunks (version integer not null, chunker varchar not null, start integer not null,"
-            ' "end" integer not null, embedding blob not null, primary key (version, chunker, start, "end"))'
-        )
-        old.execute(f"insert into chunks select {columns} from cut")
-        old.execute("drop table cut")
-        old.execute("create index ix_chunks_embedding on chunks (embedding)")
+        without_embedders(old)
         old.execute("update meta set value = '3' where key = 'schema'")
     old.close()
     for manifest in (world.folder / "generations").glob("*.json"):

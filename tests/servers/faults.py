@@ -117,33 +117,21 @@ class QuietHandler(BaseHTTPRequestHandler):
         pass
 
 
-class FaultyServer(ThreadingHTTPServer):
-    """Serves on a free port of 127.0.0.1 while the ``with`` lasts. ``accepted``: connections so far."""
+class Connected(ThreadingHTTPServer):
+    """Serves one thread a connection, and knows which are open."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler], *, faults: Faults | None = None) -> None:
-        self.faults = faults or Faults(0.0, seed=0)
-        self.accepted = 0
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], *, listening: bool = True) -> None:
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        super().__init__(("127.0.0.1", port), handler, bind_and_activate=listening)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         with self._guard:
-            self.accepted += 1
             self._open.add(connection)
         return connection, address
 
@@ -155,6 +143,37 @@ class FaultyServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass
 
+    def cut(self) -> None:
+        """Close what is open."""
+        with self._guard:
+            left = list(self._open)
+        for connection in left:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class FaultyServer(Connected):
+    """Serves on a free port of 127.0.0.1 while the ``with`` lasts. ``accepted``: connections so far."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], *, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults(0.0, seed=0)
+        self.accepted = 0
+        super().__init__(0, handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        accepted = super().get_request()
+        self.accepted += 1
+        return accepted
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -163,11 +182,7 @@ class FaultyServer(ThreadingHTTPServer):
         self.faults.over.set()
         self.shutdown()
         self._thread.join()
-        with self._guard:
-            left = list(self._open)
-        for connection in left:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self.cut()
         self.server_close()
 
 

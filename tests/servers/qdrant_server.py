@@ -17,11 +17,10 @@ import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from http.server import ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from faults import QuietHandler
+from faults import Connected, QuietHandler
 from qdrant_api import QdrantApi, Refusal
 from qdrant_faults import Asked, Fault
 
@@ -153,20 +152,15 @@ class QdrantServer:
                 return refusal.status, str(refusal)
 
 
-class _Listener(ThreadingHTTPServer):
+class _Listener(Connected):
     """One life of the server. Bound and not listening, it refuses connections and keeps its port."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
     allow_reuse_address = True
 
     def __init__(self, server: QdrantServer, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler, bind_and_activate=False)
+        super().__init__(port, _Handler, listening=False)
         self.qdrant = server
         self.over = threading.Event()
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self.server_bind()
 
@@ -187,27 +181,9 @@ class _Listener(ThreadingHTTPServer):
         self.server_close()
 
     def cut(self) -> None:
-        """Close what is open."""
+        """Close what is open, and wake what waits to answer."""
         self.over.set()
-        with self._guard:
-            left = list(self._open)
-        for connection in left:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        with self._guard:
-            self._open.add(connection)
-        return connection, address
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
+        super().cut()
 
 
 class _Handler(QuietHandler):
