@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ragflow.approval_sections import Approval, Notify
 from ragflow.complaints import complain, listed, near, said
 from ragflow.errors import ConfigError, UnknownSource
 from ragflow.index_section import Index
@@ -24,7 +25,6 @@ from ragflow.routing.contradictions import contradictions
 from ragflow.sections import (
     Answer,
     Chunk,
-    Database,
     Embed,
     Gate,
     Identity,
@@ -34,6 +34,8 @@ from ragflow.sections import (
     Settings,
 )
 from ragflow.source_sections import Outbound, Source
+from ragflow.tool_sections import Tool
+from ragflow.workflow_sections import Database, Telemetry
 from ragflow.yaml_text import Place, YamlProblem, read, scalar
 
 FILE_NAME = "ragflow.yaml"
@@ -66,6 +68,11 @@ class Config:
     models: Mapping[str, Tier]
     budget: Budget
     guards: Guards
+    workflows: tuple[str, ...]
+    tools: Mapping[str, Tool]
+    approvals: tuple[Approval, ...]
+    notify: tuple[Notify, ...]
+    telemetry: Telemetry
     digest: str = field(compare=False)
 
     @property

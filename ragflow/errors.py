@@ -18,7 +18,8 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- WeightsMismatch        the live generation was built by another model
 |   |-- VectorsUnsound         the embedding model gave no unit vectors
 |   |-- ExtraMissing           an optional part of the program is not installed
-|   `-- WorkspaceTooNew        the workspace was written by a newer program
+|   |-- WorkspaceTooNew        the workspace was written by a newer program
+|   `-- ...                    of workflows: ragflow.workflows.errors draws these
 |-- NoGeneration            3  nothing has been indexed yet
 |   `-- NotPushed              the index server does not hold the live generation
 |-- OutsideCause            4  not done, for a cause outside the program
@@ -29,9 +30,11 @@ RagflowError                1  a bug, or something nobody foresaw
 |   |-- DiskFull               no space is left
 |   |-- NoRight                the operating system refuses
 |   |-- EmbeddingFailed        the configured API gave no vectors
-|   `-- StoreDamaged           a file of the workspace is missing or not what its digest says
+|   |-- StoreDamaged           a file of the workspace is missing or not what its digest says
+|   `-- ...                    of workflows: the same page
 |-- NoModel                 5  no model answered, and nothing else was to
 |-- NotFound                6  no such document or run that the asker may read
+|-- ...                     8  a check said no, in a workflow: the same page
 `-- CannotSay               9  there is nothing to compare with, or too little
 """
 

@@ -70,14 +70,15 @@ class When(Section):
 class RouteRule(Section):
     """A rule: where a question goes that it matches. No ``sources``: all of them.
 
-    ``workflow``: ``answer`` is the one there is. ``prompt``: a file in ``prompts/`` beside ragflow.yaml,
-    or one that is shipped. ``tier``: one of ``models``; null is the one of ``answer.tier``.
+    ``workflow``: the one that ``ragflow run routed`` goes on with; ``ask`` only answers. ``prompt``: a file
+    in ``prompts/`` beside ragflow.yaml, or one that is shipped. ``tier``: one of ``models``; null is the one
+    of ``answer.tier``.
     """
 
     name: Text
     when: When
     sources: tuple[SourceName, ...] = ()
-    workflow: Literal["answer"] = "answer"
+    workflow: Text = "answer"
     prompt: Text | None = None
     tier: Text | None = None
 

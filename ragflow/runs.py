@@ -322,7 +322,7 @@ def _readable(path: Path) -> bool:
 @contextmanager
 def _write(path: Path) -> Iterator[Connection]:
     with _mapped(path):
-        _create(path)
+        create_file(path)
         with _transaction(path, "mode=rw", "BEGIN IMMEDIATE") as connection:
             if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
                 _metadata.create_all(connection)
@@ -330,7 +330,7 @@ def _write(path: Path) -> Iterator[Connection]:
             yield connection
 
 
-def _create(path: Path) -> None:
+def create_file(path: Path) -> None:
     """Make the file private before SQLite sees it, and switch it to WAL."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     deadline = time.monotonic() + BUSY_TIMEOUT_S

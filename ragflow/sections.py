@@ -9,12 +9,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ragflow.approval_sections import Approval, Notify
 from ragflow.cross_encoder_sections import Entails, Reranks
 from ragflow.index_section import Index
 from ragflow.model_sections import Budget, Guards, Tier
 from ragflow.route_sections import RouterSection, RouteRule
 from ragflow.section import Reader, Section, Share, SourceName, Text
 from ragflow.source_sections import Outbound, Source
+from ragflow.tool_sections import Tool
+from ragflow.workflow_sections import Database, Telemetry
 
 _DEVICE = re.compile(r"cpu|mps|cuda(:\d+)?", re.ASCII)
 
@@ -153,12 +156,6 @@ class Runs(Section):
     redact: tuple[Literal["secret", "personal"], ...] = ("secret",)
 
 
-class Database(Section):
-    """Null: ``.ragflow/store.sqlite``."""
-
-    url: None = None
-
-
 class OnInconclusive(Section):
     """What becomes of a new generation of which the questions cannot tell: promote it, or hold it.
 
@@ -203,3 +200,8 @@ class Settings(Section):
     models: dict[SourceName, Tier] = Field(default_factory=dict)
     budget: Budget = Budget()
     guards: Guards = Guards()
+    workflows: tuple[Text, ...] = ()
+    tools: dict[SourceName, Tool] = Field(default_factory=dict)
+    approvals: tuple[Approval, ...] = ()
+    notify: tuple[Notify, ...] = ()
+    telemetry: Telemetry = Telemetry()

@@ -103,6 +103,12 @@ identity:
 # runs:
 #   keep_days: 365
 #   redact: [secret]                # or secret and personal: blanked before a run is recorded
+# workflows: []                     # modules with @workflow functions: docs/workflows.md
+# tools: {{}}                         # what they and agents may call: docs/tools.md
+# approvals: []                     # which actions wait for whom: docs/approvals.md
+# notify: []                        # tools that tell approvers of a request
+# telemetry: {{endpoint: null, headers_env: null, timeout: 5}}   # or an OTLP/HTTP endpoint for traces
+# database: {{url: null, password_env: null}}   # or PostgreSQL, for runs on several machines
 # gates:    # rules of `ragflow index --gate`: what answers the questions worse is not promoted
 #   - {{dataset: questions.jsonl, metric: nDCG@10, margin: 0.05, min_questions: 30, on_inconclusive:
 #      {{content: promote, configuration: hold}}}}

@@ -19,6 +19,7 @@ class Step:
     cost_usd: float = 0
     tokens: int = 0
     status: str = "ok"
+    tries: int = 0
 
 
 class Record:

@@ -1,0 +1,1 @@
+"""Approvals: which actions wait for whom, and what was decided."""

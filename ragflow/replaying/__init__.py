@@ -1,0 +1,1 @@
+"""Replays: a run executed again from its record."""

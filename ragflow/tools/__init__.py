@@ -1,0 +1,1 @@
+"""Tools: what a run may call, under policy, at most once."""

@@ -1,0 +1,1 @@
+"""Watching: traces and figures of finished runs."""

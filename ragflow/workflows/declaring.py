@@ -1,0 +1,62 @@
+"""``@workflow``: a Python function of durable steps, known by a name."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from ragflow.workflows.contracts import Json
+
+if TYPE_CHECKING:
+    from ragflow.workflows.flow import Flow
+
+Function = Callable[["Flow", Any], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow: ``function(flow, input)`` gives JSON.
+
+    ``takes``: the pydantic model that the input is read as. ``steps``, ``seconds``: how many steps and how
+    long one execution of it may take; waiting for a person does not count. ``digest``: SHA-256 of the source
+    file that the function is in.
+    """
+
+    name: str
+    function: Function
+    takes: type[BaseModel]
+    steps: int
+    seconds: float
+    digest: str
+
+    @property
+    def about(self) -> str:
+        """The first line of its docstring."""
+        return next(iter((inspect.getdoc(self.function) or "").splitlines()), "")
+
+
+def workflow(
+    name: str, *, takes: type[BaseModel], steps: int = 500, seconds: float = 600.0
+) -> Callable[[Function], Workflow]:
+    """Make a workflow of a function.
+
+    The function must do all that reaches outside, or that another execution would do otherwise, through
+    ``flow``: after a crash it is executed again, and every step that was kept gives what it gave before.
+    """
+
+    def made(function: Function) -> Workflow:
+        return Workflow(name, function, takes, steps, seconds, source_digest(function))
+
+    return made
+
+
+def source_digest(function: Function) -> str:
+    """Return the SHA-256 of the file that a function was read from."""
+    file = inspect.getsourcefile(inspect.unwrap(function))
+    if file is None:
+        raise TypeError("a workflow must be written in a file")
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()

@@ -1,0 +1,247 @@
+"""``Flow``: what a workflow does its work with. Everything here is a step that is done once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from ragflow.records import canonical, sha256, timestamp
+from ragflow.steps import Step
+from ragflow.workflows.contracts import (
+    About,
+    Action,
+    Agent,
+    Caller,
+    Calls,
+    Decision,
+    Ended,
+    Gate,
+    Json,
+    Limits,
+    Need,
+    Object,
+    Reading,
+    Request,
+    Steps,
+    Suspended,
+)
+from ragflow.workflows.declaring import Workflow
+from ragflow.workflows.errors import NotApproved, UnknownWorkflow, WorkflowFailed
+from ragflow.workflows.trying import ONCE, Retry, attempted
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The parts that reach outside a run: durable ones, or those of a replay."""
+
+    steps: Steps
+    reading: Reading
+    calls: Calls
+    gate: Gate
+    agent: Agent
+    workflows: Mapping[str, Workflow] = field(default_factory=dict)
+    policy: str = ""
+    clock: Callable[[], datetime] = datetime.now
+
+
+class Flow:
+    """The steps of one run. A workflow gets one and does through it all that must happen once.
+
+    A step's result is JSON. After a crash the workflow's function is executed again from its beginning, and
+    what was done already is not done again: its result is given back.
+    """
+
+    def __init__(self, means: Means, caller: Caller) -> None:
+        self._means = means
+        self._caller = caller
+        self._about = About()
+
+    @property
+    def run(self) -> str:
+        """The id of the run; DBOS knows the workflow by it too."""
+        return self._caller.run
+
+    @property
+    def actor(self) -> str:
+        """The user for whom the run works."""
+        return self._caller.actor
+
+    # -- anything --------------------------------------------------------------------------------
+
+    def step(
+        self,
+        name: str,
+        function: Callable[..., Json],
+        *arguments: Json,
+        timeout: float = 60.0,
+        retry: Retry = ONCE,
+        fallback: Callable[..., Json] | None = None,
+    ) -> Json:
+        """Do something once: ``function(*arguments)``, which gives JSON.
+
+        ``timeout``: seconds of one try. ``retry``: which errors are tried again, how often, after what pause.
+        ``fallback``: called with the same arguments, as a step of its own, where all tries failed; without
+        one the last error is raised.
+
+        Raises:
+            WorkflowFailed: the function gave what is no JSON, or took too long.
+        """
+
+        def work(step: Step) -> Json:
+            step.input = [name, list(arguments)]
+            return attempted(lambda: function(*arguments), step, retry=retry, timeout=timeout, name=name)
+
+        if fallback is None:
+            return self._means.steps.take(name, work)
+        try:
+            return self._means.steps.take(name, work)
+        except Exception:  # noqa: BLE001 - whatever it was is in the record, and the fallback stands for it
+            return self.step(f"{name}.fallback", fallback, *arguments, timeout=timeout)
+
+    def now(self) -> datetime:
+        """Return the time of day, UTC: in every execution the one of the first."""
+        told = self._means.steps.take("now", lambda _: timestamp(self._means.clock()), kind="clock")
+        return datetime.fromisoformat(told)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def ask(self, question: str, *, tier: str | None = None) -> dict[str, Any]:
+        """Ask the index and return ``ragflow.ask/1``. Later actions of the run rest on this answer."""
+
+        def work(step: Step) -> Json:
+            step.input = question
+            answer, tape = self._means.reading.ask(question, self._caller, tier=tier)
+            return {"answer": answer, "tape": tape}
+
+        answer: dict[str, Any] = self._means.steps.take("ask", work, kind="ask")["answer"]
+        self._about = About(answer, answer["route"]["rule"], answer["confidence"], answer["outcome"])
+        return answer
+
+    def search(self, question: str, *, k: int | None = None) -> dict[str, Any]:
+        """Search the index and return ``ragflow.search/1``."""
+
+        def work(step: Step) -> Json:
+            step.input = [question, k]
+            return dict(self._means.reading.search(question, self._caller, k=k))
+
+        found: dict[str, Any] = self._means.steps.take("search", work, kind="search")
+        return found
+
+    def route(self, question: str) -> dict[str, Any]:
+        """Return where a question goes, and why: ``ragflow.route/1``."""
+
+        def work(step: Step) -> Json:
+            step.input = question
+            return dict(self._means.reading.route(question, self._caller))
+
+        routed: dict[str, Any] = self._means.steps.take("route", work, kind="route")
+        return routed
+
+    # -- acting ----------------------------------------------------------------------------------
+
+    def tool(self, name: str, **arguments: Json) -> Json:
+        """Call a tool under policy and return its result; a person may be asked before.
+
+        Raises ``ToolRefused``, ``NotApproved``, ``ToolFailed``, ``Unsettled``.
+        """
+        means = self._means
+        return means.calls.call(name, arguments, steps=means.steps, caller=self._caller, about=self._about)
+
+    def approve(
+        self,
+        what: str,
+        details: Object,
+        *,
+        approvers: Sequence[str],
+        expires: timedelta,
+        four_eyes: bool = True,
+    ) -> dict[str, Any]:
+        """Wait until a person agrees to something that no tool does; return the details as they were agreed.
+
+        Raises ``NotApproved``: it was rejected, or nobody decided in time.
+        """
+        call = str(self._means.steps.next)
+        shown = dict(details)
+        key = sha256([self.run, call, what, shown])[:32]
+        action = Action(what, "write", shown, call, self._means.policy, key)
+        need = Need(tuple(approvers), four_eyes, expires.total_seconds())
+        request = Request("gate", action, need, self._caller, self._about)
+        decision = decided(self._means.steps, self._means.gate, request)
+        return dict(decision.arguments)
+
+    def agent(
+        self,
+        task: str,
+        *,
+        role: str,
+        tools: Sequence[str] | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+        tier: str | None = None,
+    ) -> Ended:
+        """Let a model work on a task with the tools of a role, within limits."""
+        means = self._means
+        caller = _as(self._caller, role)
+        return means.agent.work(
+            task, steps=means.steps, calls=means.calls, caller=caller, about=self._about,
+            limits=limits, tools=tools, tier=tier,
+        )  # fmt: skip
+
+    def go(self, name: str, given: Object) -> Json:
+        """Go on with another workflow, as part of this run.
+
+        Raises:
+            UnknownWorkflow: there is none of that name.
+        """
+        found = self._means.workflows.get(name)
+        if found is None:
+            raise UnknownWorkflow(f'there is no workflow "{name}"')
+        return found.function(self, found.takes.model_validate(dict(given)))
+
+
+def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
+    """Ask a person and return what was decided: approved, or revised. Two steps: the request, the decision.
+
+    Raises:
+        Suspended: nobody has decided yet; the next execution looks again.
+        NotApproved: it was rejected, or has expired.
+    """
+
+    def ask(step: Step) -> Json:
+        step.input = request.action.to_json()
+        return gate.open(request)
+
+    approval: str = steps.take(f"request {request.action.tool}", ask, kind="approval")
+
+    def look(step: Step) -> Json:
+        step.input = approval
+        found = gate.decision(approval)
+        if found is None:
+            raise Suspended(approval, gate.expires(approval))
+        return found.to_json()
+
+    told = steps.take(f"decision {request.action.tool}", look, kind="approval")
+    decision = Decision(**told)
+    if decision.status in ("rejected", "expired"):
+        by = f" by {decision.by}" if decision.by else ""
+        why = f": {decision.comment}" if decision.comment else ""
+        raise NotApproved(
+            f"{request.action.tool} was {decision.status}{by}{why} ({approval})",
+            status="rejected" if decision.status == "rejected" else "expired",
+        )
+    return decision
+
+
+def checked_json(value: object, name: str) -> Json:
+    """Return a value as JSON would read it. Raises ``WorkflowFailed`` where it is none."""
+    import json
+
+    try:
+        return json.loads(canonical(value))
+    except (TypeError, ValueError) as error:
+        raise WorkflowFailed(f"the step {name} gave what is no JSON: {error}") from error
+
+
+def _as(caller: Caller, role: str) -> Caller:
+    from dataclasses import replace
+
+    return replace(caller, role=role)
