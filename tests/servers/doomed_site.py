@@ -1,0 +1,144 @@
+"""A workspace whose workflow does four things to an ``EffectServer``, one of them after a person agreed."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from doomed import Doomed, Ended
+from effect_server import EffectServer
+
+MODULE = '''
+"""Does four things, each once."""
+
+from pydantic import BaseModel
+
+from ragflow.workflows import Flow, NotApproved, Unsettled, workflow
+
+
+class Given(BaseModel):
+    name: str
+
+
+@workflow("chain", takes=Given)
+def chain(flow: Flow, given: Given) -> dict:
+    """Do four things."""
+    name = flow.step("prepare", str.upper, given.name)
+    flow.tool("keyed", what=f"{name} keyed")
+    flow.now()
+    try:
+        agreed = flow.tool("guarded", what=f"{name} guarded", amount=140)
+    except NotApproved as refused:
+        return {"outcome": refused.status, "name": name}
+    flow.step("between", len, name)
+    flow.tool("askable", what=f"{name} askable")
+    try:
+        flow.tool("blind", what=f"{name} blind")
+        left = False
+    except Unsettled:
+        left = True
+    return {"outcome": "done", "name": name, "agreed": agreed, "left": left}
+'''
+
+CONFIG = """\
+version: 1
+sources:
+  docs: {{type: files, path: docs, readers: [everyone]}}
+identity:
+  principals:
+    mia: [user:mia, group:support]
+    lea: [user:lea, group:leads]
+outbound: {{allow: [127.0.0.1]}}
+database: {{url: {database}, password_env: {password_env}}}
+workflows: [chain_workflow]
+tools:
+  keyed: {{http: {{url: "{url}/do", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}},
+    key_header: Idempotency-Key}}, effect: write, roles: [group:support]}}
+  guarded: {{http: {{url: "{url}/do", arguments: {{what: {{type: string}}, amount: {{type: number}}}},
+    body: {{what: {{argument: what}}, amount: {{argument: amount}}}}, key_header: Idempotency-Key}}, effect: write,
+    roles: [group:support]}}
+  askable: {{http: {{url: "{url}/blind", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}},
+    key_header: Idempotency-Key, ask: {{url: "{url}/state"}}}}, effect: write, roles: [group:support]}}
+  blind: {{http: {{url: "{url}/blind", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}}}},
+    effect: write, roles: [group:support]}}
+approvals:
+  - {{when: {{tool: guarded, amount_over: 100}}, approvers: [group:leads], four_eyes: true, expires: 72h}}
+  - {{when: {{effect: write}}, skip: true}}
+"""
+MIA, LEA = {"DOOMED_LOGIN": "mia"}, {"DOOMED_LOGIN": "lea"}
+
+
+class Site:
+    """One workspace and the server that its tools reach."""
+
+    def __init__(
+        self, folder: Path, server: EffectServer, *, database: str | None, password: str | None
+    ) -> None:
+        self.folder, self.server = folder, server
+        (folder / "docs").mkdir(parents=True)
+        (folder / "docs" / "leave.md").write_text("# Leave\n\nEmployees get 28 days of leave.\n")
+        (folder / "chain_workflow.py").write_text(MODULE)
+        named = "null" if database is None else f'"{database}"'
+        (folder / "ragflow.yaml").write_text(
+            CONFIG.format(
+                url=server.url, database=named, password_env="DOOMED_PASSWORD" if password else "null"
+            )
+        )
+        self._environ = {"DOOMED_PASSWORD": password} if password else {}
+
+    def __call__(self, doomed: Doomed, *argv: object, who: dict[str, str] = MIA, **kill: Any) -> Ended:
+        return doomed.run(["-C", self.folder, *argv], environ={**self._environ, **who}, **kill)
+
+    def start(self, doomed: Doomed, name: str, **kill: Any) -> Ended:
+        return self(doomed, "run", "chain", "--input", json.dumps({"name": name}), "--json", **kill)
+
+    def run_of(self, doomed: Doomed) -> str | None:
+        """The newest run of mia, if any was begun."""
+        rows = self(doomed, "runs", "list", "--json").out.splitlines()
+        return json.loads(rows[0])["run"] if rows else None
+
+    def record(self, doomed: Doomed, run: str) -> dict[str, Any]:
+        shown = self(doomed, "runs", "show", run, "--json")
+        assert shown.code == 0, shown
+        return shown.json()
+
+    def pending(self, doomed: Doomed, run: str) -> list[dict[str, Any]]:
+        rows = self(doomed, "approvals", "list", "--all", "--json", who=LEA).out.splitlines()
+        found = [json.loads(row) for row in rows]
+        return [one for one in found if one["run"] == run and one["status"] in ("pending", "unsettled")]
+
+    def decide(self, doomed: Doomed, one: dict[str, Any], verdict: str = "approve", **kill: Any) -> Ended:
+        """Let lea decide; of what nobody can tell she looks at the server first."""
+        if one["kind"] == "unsettled":
+            verdict = "reject" if self.server.done[one["arguments"]["what"]] else "approve"
+        return self(
+            doomed,
+            "approvals",
+            verdict,
+            one["approval"],
+            "--digest",
+            one["digest"],
+            "--json",
+            who=LEA,
+            **kill,
+        )
+
+    def carry(self, doomed: Doomed, run: str, verdict: str = "approve") -> dict[str, Any]:
+        """Resume and decide until the run has ended; return its record."""
+        for _ in range(20):
+            record = self.record(doomed, run)
+            if record["status"] in ("done", "failed", "cancelled"):
+                return record
+            asked = self.pending(doomed, run)
+            for one in asked:
+                self.decide(doomed, one, verdict)
+            if not asked:
+                self(doomed, "runs", "resume", run)
+        raise AssertionError(f"the run never ended: {self.record(doomed, run)}")
+
+    def done(self, name: str) -> Counter[str]:
+        """How often each thing of a run was done."""
+        prefix = f"{name.upper()} "
+        return Counter({
+            what.removeprefix(prefix): count for what, count in self.server.done.items() if what.startswith(prefix)
+        })  # fmt: skip
