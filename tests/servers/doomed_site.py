@@ -52,15 +52,25 @@ outbound: {{allow: [127.0.0.1]}}
 database: {{url: {database}, password_env: {password_env}}}
 workflows: [chain_workflow]
 tools:
-  keyed: {{http: {{url: "{url}/do", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}},
-    key_header: Idempotency-Key}}, effect: write, roles: [group:support]}}
-  guarded: {{http: {{url: "{url}/do", arguments: {{what: {{type: string}}, amount: {{type: number}}}},
-    body: {{what: {{argument: what}}, amount: {{argument: amount}}}}, key_header: Idempotency-Key}}, effect: write,
-    roles: [group:support]}}
-  askable: {{http: {{url: "{url}/blind", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}},
-    key_header: Idempotency-Key, ask: {{url: "{url}/state"}}}}, effect: write, roles: [group:support]}}
-  blind: {{http: {{url: "{url}/blind", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}}}},
-    effect: write, roles: [group:support]}}
+  keyed:
+    http: {{url: "{url}/do", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}},
+      key_header: Idempotency-Key}}
+    effect: write
+    roles: [group:support]
+  guarded:
+    http: {{url: "{url}/do", arguments: {{what: {{type: string}}, amount: {{type: number}}}},
+      body: {{what: {{argument: what}}, amount: {{argument: amount}}}}, key_header: Idempotency-Key}}
+    effect: write
+    roles: [group:support]
+  askable:
+    http: {{url: "{url}/blind", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}},
+      key_header: Idempotency-Key, ask: {{url: "{url}/state"}}}}
+    effect: write
+    roles: [group:support]
+  blind:
+    http: {{url: "{url}/blind", arguments: {{what: {{type: string}}}}, body: {{what: {{argument: what}}}}}}
+    effect: write
+    roles: [group:support]
 approvals:
   - {{when: {{tool: guarded, amount_over: 100}}, approvers: [group:leads], four_eyes: true, expires: 72h}}
   - {{when: {{effect: write}}, skip: true}}
@@ -84,13 +94,14 @@ class Site:
                 url=server.url, database=named, password_env="DOOMED_PASSWORD" if password else "null"
             )
         )
-        self._environ = {"DOOMED_PASSWORD": password} if password else {}
+        self.environ = {"DOOMED_PASSWORD": password} if password else {}
 
     def __call__(self, doomed: Doomed, *argv: object, who: dict[str, str] = MIA, **kill: Any) -> Ended:
-        return doomed.run(["-C", self.folder, *argv], environ={**self._environ, **who}, **kill)
+        return doomed.run(["-C", self.folder, *argv], environ={**self.environ, **who}, **kill)
 
-    def start(self, doomed: Doomed, name: str, **kill: Any) -> Ended:
-        return self(doomed, "run", "chain", "--input", json.dumps({"name": name}), "--json", **kill)
+    def start(self, doomed: Doomed, name: str, *, detach: bool = False, **kill: Any) -> Ended:
+        flags = ["--json", *(["--detach"] if detach else [])]
+        return self(doomed, "run", "chain", "--input", json.dumps({"name": name}), *flags, **kill)
 
     def run_of(self, doomed: Doomed) -> str | None:
         """The newest run of mia, if any was begun."""
@@ -102,12 +113,26 @@ class Site:
         assert shown.code == 0, shown
         return shown.json()
 
-    def pending(self, doomed: Doomed, run: str) -> list[dict[str, Any]]:
+    def status(self, doomed: Doomed, run: str) -> str:
+        return str(self.record(doomed, run)["status"])
+
+    def pending(self, doomed: Doomed, run: str | None) -> list[dict[str, Any]]:
+        """What waits for a decision: of one run, or of all."""
         rows = self(doomed, "approvals", "list", "--all", "--json", who=LEA).out.splitlines()
         found = [json.loads(row) for row in rows]
-        return [one for one in found if one["run"] == run and one["status"] in ("pending", "unsettled")]
+        return [
+            one for one in found if run in (None, one["run"]) and one["status"] in ("pending", "unsettled")
+        ]
 
-    def decide(self, doomed: Doomed, one: dict[str, Any], verdict: str = "approve", **kill: Any) -> Ended:
+    def decide(
+        self,
+        doomed: Doomed,
+        one: dict[str, Any],
+        verdict: str = "approve",
+        *,
+        detach: bool = False,
+        **kill: Any,
+    ) -> Ended:
         """Let lea decide; of what nobody can tell she looks at the server first."""
         if one["kind"] == "unsettled":
             verdict = "reject" if self.server.done[one["arguments"]["what"]] else "approve"
