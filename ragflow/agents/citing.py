@@ -1,5 +1,6 @@
 """An agent's citations, held against what its tools gave: a quote that stands in no result is dropped."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,8 @@ def _offset(passage: _Passage) -> int | None:
     start, end = named.get("start"), named.get("end")
     if isinstance(start, int) and isinstance(end, int):
         return start if end - start == len(passage.text) else None
-    return None
+    whole = hashlib.sha256(passage.text.encode(errors="replace")).hexdigest() == named.get("revision")
+    return 0 if whole else None
 
 
 def _passages(value: Json) -> Iterator[_Passage]:

@@ -28,6 +28,7 @@ from ragflow.workflows.errors import NotApproved, ToolFailed, ToolRefused, Unset
 
 # How often a model is told of it; the next time ends the agent. ``unfit``: one after the other.
 _TOLD = {"not_offered": 1, "unfit": 1, "refused": 3, "failed": 3}
+_MOST_OF_DETAIL = 500
 _SORT = {"rejected": "refused", "expired": "refused", "unsettled": "failed"}
 
 
@@ -188,7 +189,7 @@ class _Job:
         self._told[sort] = self._told.get(sort, 0) + 1
         if self._told[sort] <= _TOLD[sort]:
             return None
-        detail = f"{turn.tool}: {turn.result}"
+        detail = f"{turn.tool}: {turn.result}"[:_MOST_OF_DETAIL]
         return self.ended("failed" if sort == "failed" else "refused", detail=detail)
 
     def _rests_on(self, tool: str, result: Json) -> About:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from indexes.injection import scan
 from ragflow import prompts
 from ragflow.agents.leaves import changed, texts
+from ragflow.agents.paring import pared
 from ragflow.config import Config
 from ragflow.generation.wording import fence, fill, on_one_line, parted, tame
 from ragflow.masking import mask
@@ -85,7 +86,7 @@ def compose(view: View, how: Showing) -> tuple[Prompt, Mapping[str, str]]:
         ConfigError: the prompt file lacks a placeholder.
     """
     system, user = parted(how.prompt, PLACES)
-    data = [view.task, *([turn.tool, turn.arguments, turn.result] for turn in view.turns)]
+    data = [view.task, *([turn.tool, turn.arguments, pared(turn.result)] for turn in view.turns)]
     masked = mask([redact(text, how.redact) for text in texts(data)], how.hidden)
     given = iter(masked.texts)
     task, *told = changed(data, lambda _: tame(next(given)))

@@ -116,7 +116,9 @@ def compose(
     """
     question = tame(question)
     passages = [one.saying([tame(text) for text in one.texts]) for one in passages]
-    findings = [f"{on_one_line(tame(one.text))} {one.finding}: {on_one_line(tame(one.detail))}" for one in rejected]
+    findings = [
+        f"{on_one_line(tame(one.text))} {one.finding}: {on_one_line(tame(one.detail))}" for one in rejected
+    ]
     code = fence([question, *(text for one in passages for text in one.texts), *findings])
     blocks = [_fenced(number, one, code) for number, one in enumerate(passages, start=1)]
     asked = fill(wording.user, {"question": question, "passages": "\n\n".join(blocks)})

@@ -1,5 +1,6 @@
 """Agents: good, looping, greedy, disobedient and misled models, within limits; cut anywhere, the same end."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -282,6 +283,29 @@ def test_a_text_that_was_changed_is_cited_without_a_place(config: Config) -> Non
     assert (citation["document"], citation["start"], citation["end"]) == ("hr/leave.md", None, None)
 
 
+def test_a_whole_documents_text_is_cited_with_its_place(config: Config) -> None:
+    whole = {
+        "document": "hr/leave.md",
+        "revision": hashlib.sha256(PASSAGE.encode()).hexdigest(),
+        "text": PASSAGE,
+    }
+    for text, start in ((PASSAGE, PASSAGE.index(QUOTE)), (PASSAGE[1:], None)):
+        ended = work(config, [SEARCH, last("28.", (1, QUOTE))], Shop({"search": {**whole, "text": text}}))
+        assert [one["start"] for one in ended.citations] == [start]
+
+
+def test_a_model_sees_words_and_no_digests(config: Config) -> None:
+    model = Scripted([SEARCH, call("ask", question="Days?"), last("28.")])
+    cited = {"document": "hr/leave.md", "revision": "f" * 64, "start": 1, "end": 9, "quote": QUOTE}
+    asked = {**ASKED, "citations": [cited], "features": {"a": 1}, "hits": FOUND["hits"]}
+    work(config, model, Shop({"search": FOUND, "ask": asked, "order": {"revision": 3}}))
+    user = model.prompts[-1].messages[1].content
+    assert user.count(QUOTE) == 2
+    assert user.count('"document": "hr/leave.md"') == 2
+    assert "f" * 64 not in user
+    assert "features" not in user
+
+
 def test_an_empty_answer_says_that_there_is_none(config: Config) -> None:
     ended = work(config, [SEARCH, last("  ")])
     assert (ended.outcome, ended.text, ended.citations) == ("no_answer", "", ())
@@ -475,21 +499,20 @@ def test_what_goes_wrong_is_told_a_few_times(
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"),
+    ("error", "sort"),
     [
-        (NotApproved("no", status="rejected"), "refused"),
-        (NotApproved("too late", status="expired"), "refused"),
-        (Unsettled("nobody knows"), "failed"),
+        (NotApproved("no", status="rejected"), "rejected"),
+        (NotApproved("too late", status="expired"), "expired"),
+        (Unsettled("nobody knows"), "unsettled"),
     ],
 )
 def test_no_action_is_tried_again_that_a_person_turned_down(
-    config: Config, error: Exception, outcome: str
+    config: Config, error: Exception, sort: str
 ) -> None:
     shop = Shop({"refund": error})
     ended = work(config, [call("refund", order="A-17")], shop)
-    assert ended.outcome == "refused"
-    assert shop.asked_for == ["refund"]
-    assert outcome in (ended.outcome, "failed")
+    assert (ended.outcome, shop.asked_for) == ("refused", ["refund"])
+    assert outcomes(ended)[:2] == [("refund", sort), ("refund", "refused")]
 
 
 # -- misled --------------------------------------------------------------------------------------
