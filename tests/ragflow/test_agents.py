@@ -788,6 +788,17 @@ def test_a_model_elsewhere_sees_neither_secrets_nor_personal_data_and_can_still_
     assert all(key not in one["value"] for one in steps.kept if one["kind"] == "model")
 
 
+def test_what_records_hide_no_model_sees_not_even_one_on_this_machine(config: Config) -> None:
+    key, mail = "sk-" + "a1" * 20, "mia@northwind.example"
+    model = Scripted([SEARCH, call("refund", order=key), last(f"Used {key}.")])
+    shop, steps = Shop({"search": f"The key is {key}, of {mail}."}), RememberedSteps()
+    ended = work(config, model, shop, steps=steps, task=f"Use {key}.")
+    seen = "\n".join(one.content for prompt in model.prompts for one in prompt.messages)
+    assert (key in seen, mail in seen) == (False, True)
+    assert (shop.done[1], ended.text) == (("refund", {"order": "[secret]"}), "Used [secret].")
+    assert all(key not in one["value"] for one in steps.kept if one["kind"] == "model")
+
+
 def test_what_a_tool_hides_no_model_is_asked_for(config: Config) -> None:
     model = Scripted([last("Done.")])
     work(config, model)
