@@ -13,7 +13,7 @@ MAX_CLAIMS = 50
 MAX_MISSING = 10
 
 
-def _bounded(limit: int) -> AfterValidator:
+def bounded(limit: int) -> AfterValidator:
     """Refuse blank and overlong text. Not in the schema: servers make grammars of it, and choke on these."""
 
     def check(text: str) -> str:
@@ -26,7 +26,7 @@ def _bounded(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Refuse what steers a terminal or turns the direction of text round: canonical text has none of it."""
     for sign in text:
         steers = unicodedata.category(sign) == "Cc" and sign not in "\n\r\t"
@@ -45,13 +45,13 @@ class QuoteShape(_Shape):
 
     # A number that no passage has is no matter of shape: it is found when the quote is looked for.
     passage: int
-    text: Annotated[str, _bounded(MAX_QUOTE)]
+    text: Annotated[str, bounded(MAX_QUOTE)]
 
 
 class ClaimShape(_Shape):
     """One sentence, and the quotes that prove it: one to three."""
 
-    text: Annotated[str, _bounded(MAX_CLAIM), AfterValidator(_plain)]
+    text: Annotated[str, bounded(MAX_CLAIM), AfterValidator(plain)]
     # A claim without a quote is found to cite nothing, and the model is told so; the others stand.
     quotes: Annotated[list[QuoteShape], Field(max_length=MAX_QUOTES)]
 
@@ -60,7 +60,7 @@ class AnswerShape(_Shape):
     """The claims that answer the question, none where no passage does, and what of it stays open."""
 
     claims: Annotated[list[ClaimShape], Field(max_length=MAX_CLAIMS)]
-    missing: Annotated[list[Annotated[str, _bounded(MAX_CLAIM)]], Field(max_length=MAX_MISSING)]
+    missing: Annotated[list[Annotated[str, bounded(MAX_CLAIM)]], Field(max_length=MAX_MISSING)]
 
 
 @cache

@@ -67,16 +67,27 @@ def wording(answer: PromptFile, repair: PromptFile) -> Wording:
     Raises:
         ConfigError: the line or a placeholder is missing, or one of them is unknown or in the wrong part.
     """
-    parts = _PARTED.split(answer.text, maxsplit=1)
-    if len(parts) < 2:
-        raise ConfigError(
-            f"the prompt {answer.name} has no line ---",
-            hint="write the system's message above a line ---, and {{question}} and {{passages}} below it",
-        )
-    _check(f"{answer.name}, above the line ---", parts[0], ())
-    _check(f"{answer.name}, below the line ---", parts[1], ("question", "passages"))
+    system, user = parted(answer, ("question", "passages"))
     _check(repair.name, repair.text, ("findings",))
-    return Wording(answer.name, answer.digest, parts[0].strip(), parts[1].strip(), repair.text.strip())
+    return Wording(answer.name, answer.digest, system, user, repair.text.strip())
+
+
+def parted(prompt: PromptFile, wanted: Sequence[str]) -> tuple[str, str]:
+    """Return what stands above and below the first line ``---``: the system's message and the user's.
+
+    Raises:
+        ConfigError: there is no such line, or the placeholders below it are not the ``wanted`` ones.
+    """
+    parts = _PARTED.split(prompt.text, maxsplit=1)
+    if len(parts) < 2:
+        named = " and ".join(f"{{{{{name}}}}}" for name in wanted)
+        raise ConfigError(
+            f"the prompt {prompt.name} has no line ---",
+            hint=f"write the system's message above a line ---, and {named} below it",
+        )
+    _check(f"{prompt.name}, above the line ---", parts[0], ())
+    _check(f"{prompt.name}, below the line ---", parts[1], wanted)
+    return parts[0].strip(), parts[1].strip()
 
 
 def _check(where: str, text: str, wanted: Sequence[str]) -> None:
@@ -103,9 +114,11 @@ def compose(
 
     Passages are numbered from 1. With ``rejected`` the findings follow the question.
     """
-    question = _tame(question)
-    passages = [one.saying([_tame(text) for text in one.texts]) for one in passages]
-    findings = [f"{_line(_tame(one.text))} {one.finding}: {_line(_tame(one.detail))}" for one in rejected]
+    question = tame(question)
+    passages = [one.saying([tame(text) for text in one.texts]) for one in passages]
+    findings = [
+        f"{on_one_line(tame(one.text))} {one.finding}: {on_one_line(tame(one.detail))}" for one in rejected
+    ]
     code = fence([question, *(text for one in passages for text in one.texts), *findings])
     blocks = [_fenced(number, one, code) for number, one in enumerate(passages, start=1)]
     asked = fill(wording.user, {"question": question, "passages": "\n\n".join(blocks)})
@@ -153,16 +166,16 @@ def _fenced(number: int, passage: Shown, code: str) -> str:
     }
     words = [
         f'number="{number}"',
-        *(f"{name}={_line(value[:_MOST])}" for name, value in named.items() if value),
+        *(f"{name}={on_one_line(value[:_MOST])}" for name, value in named.items() if value),
     ]
     return f"<passage-{code} {' '.join(words)}>\n{passage.text}\n</passage-{code}>"
 
 
-def _line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """Return a text in quotes on one line."""
     return json.dumps(" ".join(text.split()), ensure_ascii=False)
 
 
-def _tame(text: str) -> str:
+def tame(text: str) -> str:
     """Part the marks of chat templates by a space. A quote that holds one is then found to be wrong."""
     return _TURNS.sub(lambda found: f"{found[0]} ", text)
