@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ragflow.evaluation import Evaluation
     from ragflow.failing import Failing
     from ragflow.indexing import Wanted
+    from ragflow.orchestration import Orchestration
     from ragflow.reports import EstimateReport, IndexReport
     from ragflow.routing.explaining import RouteReport
 
@@ -64,7 +65,7 @@ class App:
         self._runs = RunStore(self.workspace / "runs.sqlite")
         self._opened_store: Store | None = None
         self._opened_index: EmbeddedIndex | None = None
-        self._opened_answering: Answering | None = None
+        self._opened_workshop: parts.Workshop | None = None
         self._opened_embedder: Embedder | None = None
         self._encoders = CrossEncoders(config)
         self._account = parts.account(config)
@@ -81,7 +82,7 @@ class App:
         """Give the generation back and close the store."""
         if self._opened_index is not None:
             self._opened_index.close()
-            self._opened_index = self._opened_answering = None
+            self._opened_index = self._opened_workshop = None
         if self._opened_store is not None:
             self._opened_store.close()
             self._opened_store = None
@@ -189,7 +190,7 @@ class App:
         """Answer for an asker and record the run; ``run`` is None where it could not be recorded."""
         text = check_question(question)
         sources = self._sources(options.sources, asker.readers)
-        return self._answering().answer(text, sources, asker, options)
+        return self.answering().answer(text, sources, asker, options)
 
     @map_errors()
     def route(
@@ -203,14 +204,14 @@ class App:
         """Say where a question of these readers would go, and why. Nothing is recorded."""
         text, asker = check_question(question), self._standing_for(readers)
         options = AskOptions(sources=sources, metadata=metadata or {})
-        return self._answering().route(text, self._sources(sources, asker.readers), asker, options)
+        return self.answering().route(text, self._sources(sources, asker.readers), asker, options)
 
     @map_errors()
     def estimate(self, question: str, *, asker: Asker, options: AskOptions) -> "EstimateReport":
         """Say what an answer by models would cost at most; none of them is asked."""
         text = check_question(question)
         sources = self._sources(options.sources, asker.readers)
-        return self._answering().estimate(text, sources, asker, options)
+        return self.answering().estimate(text, sources, asker, options)
 
     @map_errors()
     def verify(self, run: str | Mapping[str, Any], *, readers: Sequence[str]) -> Proof:
@@ -263,6 +264,12 @@ class App:
         from ragflow.failing import Failing
 
         return Failing(self.config, store=self._store, index=self._index, run=self._indexed)
+
+    def orchestration(self) -> "Orchestration":
+        """Give what runs workflows. Close it, or use it in a ``with``."""
+        from ragflow.orchestration import Orchestration
+
+        return Orchestration(self, self._runs)
 
     def evaluation(self) -> "Evaluation":
         """Give what evaluates this workspace."""
@@ -346,12 +353,13 @@ class App:
             self._opened_store = Store.open(self._store_path)
         return self._opened_store
 
-    def _answering(self) -> Answering:
-        if self._opened_answering is None:
+    def answering(self, runs: RunStore | None = None) -> Answering:
+        """Give what answers questions; ``runs``: where it records them, None for those of the workspace."""
+        if self._opened_workshop is None:
             embed = opened_late(self._embedder)
-            work = parts.Workshop(self.config, self._index(), embed, self._encoders)
-            self._opened_answering = Answering(self.config, work, self._runs, self._history, self._account)
-        return self._opened_answering
+            self._opened_workshop = parts.Workshop(self.config, self._index(), embed, self._encoders)
+        kept = runs or self._runs
+        return Answering(self.config, self._opened_workshop, kept, self._history, self._account)
 
     def _index(self) -> EmbeddedIndex:
         if self._opened_index is None:

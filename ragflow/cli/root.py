@@ -17,6 +17,7 @@ from ragflow.cli import (
     indexing,
     records,
     routing,
+    running,
     setting_up,
 )
 from ragflow.cli.frame import Frame, broken_pipe
@@ -62,6 +63,7 @@ def build() -> Any:
     failing.add()
     connecting.add(program)
     records.add(program)
+    running.add(program)
     access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)

@@ -1,0 +1,56 @@
+"""How a run ended, in one word and one exit code, from what its workflow gave or raised."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ragflow.errors import NoModel, NotFound, RagflowError, translate
+from ragflow.workflows.contracts import Json
+from ragflow.workflows.errors import NotApproved, Refused, Unsettled, WorkflowFailed
+
+Status = Literal["done", "failed", "cancelled"]
+
+_EXIT_CODES = {
+    "not_found": 6, "blocked": 6, "no_answer": 6, "no_model": 5, "refused": 8, "rejected": 8, "expired": 8,
+    "unsettled": 4, "failed": 1, "limit": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. ``output``: what its record shows; ``error``: type, message, hint, exit code."""
+
+    status: Status
+    outcome: str
+    exit_code: int
+    output: Mapping[str, Any]
+    error: Mapping[str, Any] | None = None
+
+
+CANCELLED = Outcome("cancelled", "cancelled", 0, {})
+
+
+def of_value(value: Json) -> Outcome:
+    """Return the outcome of a workflow that gave a value: its own word ``outcome``, else "done"."""
+    output = dict(value) if isinstance(value, dict) else {"value": value}
+    said = output.get("outcome")
+    word = said if isinstance(said, str) and said else "done"
+    return Outcome("done", word, _EXIT_CODES.get(word, 0), output)
+
+
+def of_error(error: BaseException) -> Outcome:
+    """Return the outcome of a workflow that raised."""
+    known = translate(error) if isinstance(error, Exception) else None
+    if known is None:
+        known = WorkflowFailed(f"the workflow raised {type(error).__name__}: {error}")
+    said = known.to_json()["error"]
+    return Outcome("failed", _word(known), known.exit_code, {"error": said}, said)
+
+
+def _word(error: RagflowError) -> str:
+    if isinstance(error, NotApproved):
+        return error.status
+    words: tuple[tuple[type[RagflowError], str], ...] = (
+        (Unsettled, "unsettled"), (Refused, "refused"), (NoModel, "no_model"), (NotFound, "not_found"),
+    )  # fmt: skip
+    return next((word for kind, word in words if isinstance(error, kind)), "failed")
