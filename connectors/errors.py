@@ -23,7 +23,14 @@ class ConnectorError(Exception):
 
 
 class SourceUnavailable(ConnectorError):
-    """The source cannot be listed or reached now. The only one that a retry can cure."""
+    """The source cannot be listed or reached now. The only one that a retry can cure.
+
+    ``status``: of the HTTP answer that says so; None where there was none.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class Unanswered(SourceUnavailable):

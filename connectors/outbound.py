@@ -56,7 +56,8 @@ class Reply:
 class Limits:
     """``timeout``: seconds to connect, to the end of the head, and between blocks; ``total``: for all.
 
-    ``rate``: requests a second, 0 for any. ``max_bytes`` of a body, decompressed.
+    ``rate``: requests a second, 0 for any. ``max_bytes`` of a body, decompressed. ``redirects``: at most so
+    many are followed; 0: a redirect is an answer like any other.
     """
 
     timeout: float = 30.0
@@ -64,6 +65,7 @@ class Limits:
     rate: float = 0.0
     patience: Patience = field(default_factory=Patience)
     total: float = 600.0
+    redirects: int = REDIRECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +184,19 @@ class Outbound:
         except _NoAnswer as error:
             if error.after is not None and error.after > patience.asked:
                 raise SourceUnavailable(
-                    f"{error}, and asks to come again in {error.after:.0f} seconds", hint=LATER
+                    f"{error}, and asks to come again in {error.after:.0f} seconds",
+                    hint=LATER,
+                    status=error.status,
                 ) from error
-            raise Unanswered(str(error), hint=LATER) from error
+            raise Unanswered(str(error), hint=LATER, status=error.status) from error
         except Passing as error:
             raise SourceUnavailable(str(error), hint=LATER) from error
 
     def _followed(self, start: Target, asking: _Asking, credentials: Mapping[str, str]) -> Reply:
         reply = self._single(start, asking, credentials)
         here = start
-        for _ in range(REDIRECTS):
+        most = self._limits.redirects
+        for _ in range(most):
             place = reply.headers.get("location")
             if reply.status not in _MOVED or not place:
                 return reply
@@ -206,9 +211,12 @@ class Outbound:
             except SourceUnavailable as error:
                 raise LedAstray(f"{start.shown} redirects: {error}", hint=error.hint) from error
             except Passing as error:
-                raise _NoAnswer(f"{start.shown} redirects: {error}", after=error.after) from error
-        if reply.status in _MOVED and reply.headers.get("location"):
-            raise LedAstray(f"{start.shown} redirects more than {REDIRECTS} times", hint=_FINAL)
+                status = error.status if isinstance(error, _NoAnswer) else None
+                raise _NoAnswer(
+                    f"{start.shown} redirects: {error}", after=error.after, status=status
+                ) from error
+        if most and reply.status in _MOVED and reply.headers.get("location"):
+            raise LedAstray(f"{start.shown} redirects more than {most} times", hint=_FINAL)
         return reply
 
     def _single(self, place: Target, asking: _Asking, credentials: Mapping[str, str]) -> Reply:
@@ -269,7 +277,7 @@ class Outbound:
     def _turned_away(self, place: Target, status: int, asked: float | None) -> NoReturn:
         if asked is not None and asked <= self._limits.patience.asked:
             self._pace.pause(asked)
-        raise _NoAnswer(f"{place.shown} answered {status}", after=asked)
+        raise _NoAnswer(f"{place.shown} answered {status}", after=asked, status=status)
 
 
 def _sendable(headers: Mapping[str, str]) -> None:
@@ -308,7 +316,11 @@ def _untrusted(error: BaseException) -> bool:
 
 
 class _NoAnswer(Passing):
-    """The server was reached, and did not answer this request."""
+    """The server was reached, and did not answer this request. ``status``: what it said instead."""
+
+    def __init__(self, message: str, *, after: float | None = None, status: int | None = None) -> None:
+        super().__init__(message, after=after)
+        self.status = status
 
 
 _FINAL = "name the page's final address"

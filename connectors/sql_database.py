@@ -322,5 +322,9 @@ def _meant(meaning: str, words: str, timeout: float) -> ConnectorError | Passing
         return Unanswered(f"{words} (after {timeout:g} s)", hint=_HINTS["slow"])
     if meaning == "data":
         return UnreadableDocument(words, reason="damaged", hint=_QUERY)
-    kinds = {"denied": AccessDenied, "rights": AccessDenied, "disk": SourceUnavailable}
+    kinds: dict[str, type[ConnectorError]] = {
+        "denied": AccessDenied,
+        "rights": AccessDenied,
+        "disk": SourceUnavailable,
+    }
     return kinds.get(meaning, SourceMisconfigured)(words, hint=_HINTS.get(meaning, _QUERY))

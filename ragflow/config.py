@@ -35,6 +35,7 @@ from ragflow.sections import (
 )
 from ragflow.source_sections import Outbound, Source
 from ragflow.tool_sections import Tool
+from ragflow.tools import contradictions as of_tools
 from ragflow.workflow_sections import Database, Telemetry
 from ragflow.yaml_text import Place, YamlProblem, read, scalar
 
@@ -167,7 +168,7 @@ def load(path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str
         settings = Settings.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise ConfigError(complain(error, data, origins)) from error
-    if found := contradictions(settings):
+    if found := [*contradictions(settings), *of_tools.contradictions(settings)]:
         raise ConfigError(listed([(one.place, one.words) for one in found], origins))
     canonical = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()

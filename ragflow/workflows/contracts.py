@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from ragflow.errors import RagflowError
 from ragflow.steps import Step
 
 Json = Any  # None, bool, int, float, str, and lists and string-keyed dicts of them
@@ -24,6 +25,18 @@ class Suspended(BaseException):
         self.approval, self.wake = approval, wake
 
 
+class Abandoned(BaseException):
+    """This execution of a run ends here, and nothing of its step is kept; ``error`` tells the user why.
+
+    Another process owns the run by now, or the database cannot note what happens. Who executes the run next
+    does the step again. No ``Exception``: kept as a result, it would be the next execution's truth too.
+    """
+
+    def __init__(self, error: RagflowError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Steps(Protocol):
     """Does each thing of a run once, and remembers what came of it.
 
@@ -32,7 +45,8 @@ class Steps(Protocol):
     - ``take`` does ``work`` and gives what it gave; in a later execution of the same run it gives the same
       again without doing it, provided that the steps before were the same;
     - a step whose process died before its result was kept is done again: ``work`` must bear that;
-    - an ``Exception`` of ``work`` is kept and raised again like a result; ``Suspended`` is not kept;
+    - an ``Exception`` of ``work`` is kept and raised again like a result; ``Suspended`` and ``Abandoned`` are
+      not kept;
     - what ``work`` gives is JSON, and is given back as JSON would read it.
 
     ``name`` says what is done, in few words; ``work`` notes input, cost and tokens in the ``Step`` it gets.
