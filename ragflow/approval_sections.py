@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from ragflow.approvals.comparing import number
 from ragflow.section import Reader, Section, Share, Text
 
 _LENGTH = re.compile(r"(\d{1,6})([smhd])")
@@ -53,10 +54,10 @@ class Condition(Section):
             if unknown := sorted(wanted.keys() - OPERATORS):
                 raise ValueError(f'"{unknown[0]}" compares nothing: {name} takes over, under and in')
             for operator in wanted.keys() & {"over", "under"}:
-                if isinstance(wanted[operator], bool) or not isinstance(wanted[operator], int | float):
+                if number(wanted[operator]) is None:
                     raise ValueError(f"{operator} of {name} must be a number")
             if not isinstance(wanted.get("in", []), list):
-                raise ValueError(f"in of {name} must be a list of values")
+                raise ValueError(f"in of {name} must be a list of values")  # noqa: TRY004 - pydantic's way
         return value
 
 

@@ -56,7 +56,8 @@ def _always_told(when: Condition) -> bool:
 
 
 def _implied(earlier: Condition, later: Condition, tools: Mapping[str, Tool]) -> bool:
-    effects = {later.effect, tools[later.tool].effect if later.tool in tools else None}
+    tool = tools.get(later.tool or "")
+    effects = {later.effect, tool.effect if tool else None}
     return (
         earlier.tool in (None, later.tool)
         and (earlier.effect is None or earlier.effect in effects)

@@ -39,7 +39,7 @@ class Desk:
     revised arguments as the tool would; None: the run does, when it goes on.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, each replaced in some test
+    def __init__(
         self,
         config: Config,
         database: Database,
@@ -102,7 +102,7 @@ class Desk:
         asked = self._deciding(approval, digest, asker)
         return self._decide(asked, asker, comment, {"status": "rejected"})
 
-    def revise(  # noqa: PLR0913 - each is a flag of the command
+    def revise(
         self, approval: str, digest: str, changes: Sequence[str], *, asker: Asker, comment: str | None = None
     ) -> Asked:
         """Agree to it with other arguments: ``amount=90``. The digest is then that of the new ones.
@@ -135,7 +135,8 @@ class Desk:
         """Raise ``RequestChanged`` where it cannot be decided any more, or is not what was shown."""
         if asked.lapsed(self._clock()):
             raise RequestChanged(
-                f"{asked.approval} ran out at {asked.expires}", hint=f"ragflow runs retry {asked.run} asks anew"
+                f"{asked.approval} ran out at {asked.expires}",
+                hint=f"ragflow runs retry {asked.run} asks anew",
             )
         if asked.status != "pending":
             by = f" by {asked.decided_by}" if asked.decided_by else ""

@@ -86,11 +86,12 @@ class ConfiguredGate:
             screen=gathered(request, self._config),
         )
         new = replace(new, digest=bound(new, new.arguments))
-        insert = (postgresql if self._database.server else sqlite).insert(requests).on_conflict_do_nothing()
+        dialect = postgresql if self._database.server else sqlite
+        insert = dialect.insert(requests).on_conflict_do_nothing().returning(requests.c.approval)
         key = identity(request)
         for at in range(0, len(key) - _RANDOM, _RANDOM):
             asked = replace(new, approval=f"a-{moment:%Y%m%dT%H%M%S}-{key[at : at + _RANDOM]}")
-            if connection.execute(insert.values(**asked.row())).rowcount == 1:
+            if connection.execute(insert.values(**asked.row())).first() is not None:
                 return asked
         raise AssertionError("ten requests of one second do not share all of their digits")
 

@@ -58,7 +58,7 @@ def _answer(about: About, kinds: Collection[Kind]) -> dict[str, Any] | None:
     if about.answer is None:
         return None
     kept = {key: about.answer[key] for key in _KEPT if key in about.answer}
-    hidden = {key: redact(kept[key], kinds) for key in _QUESTIONS if kept.get(key)}
+    hidden: dict[str, Any] = {key: redact(kept[key], kinds) for key in _QUESTIONS if kept.get(key)}
     if "missing" in kept:
         hidden["missing"] = [redact(part, kinds) for part in kept["missing"]]
     if "rejected" in kept:

@@ -12,6 +12,7 @@ from typing import Any
 from ragflow.approval_sections import Notify
 from ragflow.approvals.rows import Asked, found
 from ragflow.records import canonical, timestamp
+from ragflow.redact import redact
 from ragflow.terminal import one_line
 from ragflow.workflows.contracts import Object
 from ragflow.workflows.database import Database
@@ -36,6 +37,7 @@ def notify(asked: Asked, entries: Sequence[Notify], database: Database, tell: Te
     missing = [at for at in range(len(entries)) if at not in done]
     for at in missing:
         error = _told(entries[at], message(asked), tell)
+        error = error and redact(error, asked.screen["redact"]["kinds"])
         told = [one for one in told if one["entry"] != at]
         told.append({"entry": at, "tool": entries[at].tool, "at": timestamp(now), "error": error})
         _note(asked.approval, told, database)
@@ -75,4 +77,7 @@ def message(asked: Asked) -> dict[str, str]:
         "All that there is to see, and how to decide:",
         f"  ragflow approvals show {asked.approval}",
     ]
-    return {"subject": f"Approval wanted: {one_line(asked.tool, 60)} ({asked.approval})", "text": "\n".join(lines)}
+    return {
+        "subject": f"Approval wanted: {one_line(asked.tool, 60)} ({asked.approval})",
+        "text": "\n".join(lines),
+    }

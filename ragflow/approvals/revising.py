@@ -12,7 +12,7 @@ from ragflow.errors import UsageError
 from ragflow.workflows.contracts import Object
 
 Fits = Callable[[str, Object], Object]
-"""(tool, arguments) -> them as the tool's schema reads them. Raises ``RagflowError`` where they do not fit."""
+"""(tool, arguments) -> them as the tool's schema reads them. Raises ``RagflowError`` otherwise."""
 
 
 def revised(arguments: Object, changes: Sequence[str], *, may_add: bool) -> dict[str, Any]:

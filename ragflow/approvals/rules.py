@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the rules say. ``rule``: the one that decided, from 0; None where none did. ``why``: a sentence."""
+    """What the rules say. ``rule``: which decided, from 0; None where none did. ``why``: a sentence."""
 
     need: Need | None
     rule: int | None
@@ -103,7 +103,7 @@ def _compared(name: str, wanted: Mapping[str, Any], arguments: Object, told: Obj
         else:
             held = value > limit if operator == "over" else value < limit
             word = "above" if operator == "over" else "below"
-            found.append(Finding(held, f"{name} is {_said(told, name)}, {word} {canonical(limit)}"))
+            found.append(Finding(held, f"{name} is {_said(told, name)}, {word} {_plain(limit)}"))
     told_once = ", ".join(dict.fromkeys(one.words for one in found))
     if any(one.held is False for one in found):
         return Finding(held=False, words=told_once)
@@ -128,6 +128,10 @@ def _unsure(limit: float, about: About) -> Finding:
     if confidence is None:
         return Finding(None, "there is no answer to be sure of")
     return Finding(confidence < limit, f"the confidence is {confidence:.2f}, below {limit:g}")
+
+
+def _plain(limit: float) -> str:
+    return str(int(limit) if limit == int(limit) else limit)
 
 
 def _said(told: Object, name: str) -> str:

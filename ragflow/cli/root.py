@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from ragflow.cli import (
     access,
+    approving,
     asking,
     connecting,
     documents,
@@ -62,6 +63,7 @@ def build() -> Any:
     failing.add()
     connecting.add(program)
     records.add(program)
+    approving.add(program)
     access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
