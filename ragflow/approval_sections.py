@@ -4,12 +4,14 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from ragflow.approvals.comparing import number
 from ragflow.section import Reader, Section, Share, Text
 
 _LENGTH = re.compile(r"(\d{1,6})([smhd])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+OPERATORS = frozenset({"over", "under", "in"})
 
 
 def length(written: str) -> timedelta:
@@ -29,9 +31,10 @@ class Condition(Section):
     """When a rule wants a person: each key that is given must hold; no key at all matches every action.
 
     ``amount_over``: the argument ``amount`` is a number above it, or is none at all. ``arguments``: for each
-    named argument a value that it equals, or ``{over: N}``, ``{under: N}``, ``{in: [..]}``. ``route``: the
-    name of a route's rule. ``confidence_below``, ``outcome``: of the answer that the action rests on; where
-    there is no answer, both match.
+    named argument (or dotted path) a value that it equals, or ``{over: N}``, ``{under: N}``, ``{in: [..]}``.
+    ``route``: the name of a route's rule. ``confidence_below``, ``outcome``: of the answer that the action
+    rests on. Where something of this is not there, or is no number, a rule that asks matches, and a rule
+    that skips does not.
     """
 
     tool: Text | None = None
@@ -41,6 +44,21 @@ class Condition(Section):
     route: Text | None = None
     confidence_below: Share | None = None
     outcome: tuple[Text, ...] = ()
+
+    @field_validator("arguments")
+    @classmethod
+    def _compares_what_can_be(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, wanted in value.items():
+            if not isinstance(wanted, dict) or not wanted.keys() & OPERATORS:
+                continue
+            if unknown := sorted(wanted.keys() - OPERATORS):
+                raise ValueError(f'"{unknown[0]}" compares nothing: {name} takes over, under and in')
+            for operator in wanted.keys() & {"over", "under"}:
+                if number(wanted[operator]) is None:
+                    raise ValueError(f"{operator} of {name} must be a number")
+            if not isinstance(wanted.get("in", []), list):
+                raise ValueError(f"in of {name} must be a list of values")  # noqa: TRY004 - pydantic's way
+        return value
 
 
 class Approval(Section):

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ragflow.approval_sections import Approval, Notify
+from ragflow.approvals.dead_rules import dead
 from ragflow.complaints import complain, listed, near, said
 from ragflow.errors import ConfigError, UnknownSource
 from ragflow.index_section import Index
@@ -158,17 +159,17 @@ def load(path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str
     for name in sorted(variables):
         keys = _variable_keys(name, data)
         if keys:
-            _put(data, keys, _value(variables[name]), name, origins)
+            _put(data, keys, typed(variables[name]), name, origins)
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f'--set {override}: write KEY=VALUE, for example --set "search.k=5"')
-        _put(data, key.strip().split("."), _value(value), f"--set {key.strip()}", origins)
+        _put(data, key.strip().split("."), typed(value), f"--set {key.strip()}", origins)
     try:
         settings = Settings.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise ConfigError(complain(error, data, origins)) from error
-    if found := [*contradictions(settings), *of_tools.contradictions(settings)]:
+    if found := [*contradictions(settings), *of_tools.contradictions(settings), *dead(settings)]:
         raise ConfigError(listed([(one.place, one.words) for one in found], origins))
     canonical = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()
@@ -207,7 +208,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[Place, str]]:
     return data, {place: f"{path.name}:{line}" for place, line in located.lines.items()}
 
 
-def _value(text: str) -> Any:
+def typed(text: str) -> Any:
     """Return a flag's or a variable's value; in quotes it is text, as in the file."""
     text = text.strip()
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""

@@ -8,6 +8,7 @@ from indexes.forget import forget
 from indexes.generations import Generations
 from indexes.store import Store
 from ragflow import parts, upkeep
+from ragflow.approvals import erasing
 from ragflow.config import Config
 from ragflow.copies import remove_abandoned
 from ragflow.evaluation import Evaluation
@@ -28,6 +29,7 @@ class Work:
 
 def run(work: Work, document: str, blank: Callable[[str | None], Run]) -> dict[str, Any]:
     """Erase a document that is there and return ``ragflow.forget/1``. ``blank`` gives a record to fill."""
+    erasing.forget(work.config, document)  # first: where its server does not answer, nothing is begun
     remove_abandoned(work.config.workspace)
     cited = {pair for pair in work.runs.cited() if pair[0] != document}
     publisher = parts.publisher(work.config, work.store, work.generations)

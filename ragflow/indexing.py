@@ -15,6 +15,7 @@ from indexes.store import Store
 from indexes.sync import Sync
 from ragflow import parts
 from ragflow import sources as sources_of
+from ragflow.approvals import erasing
 from ragflow.built_with import settings_of
 from ragflow.config import Config
 from ragflow.embedding_costs import came_to, estimated, foreseen, told
@@ -88,6 +89,7 @@ def run(
             parts.ready(config)
             work.embedder()  # absent weights are told before anything is read
         work.runs.expire(config.runs.keep_days)
+        erasing.expire(config)
         options = replace(
             sources_of.options(config, name, cited=work.runs.cited()),
             dry_run=wanted.dry_run,

@@ -156,7 +156,7 @@ class RunStore:
                     connection.execute(_cited.delete().where(_cited.c.run == run.run))
                     expired += 1
         if expired:
-            _truncate_log(self.path)
+            truncate_log(self.path)
         return expired
 
     def erase(self, document: str, *, forget: Run) -> Run:
@@ -183,7 +183,7 @@ class RunStore:
                 "erased": erased,
             }
             added = _append(connection, replace(forget, kind="forget", output=named))
-        _truncate_log(self.path)
+        truncate_log(self.path)
         return added
 
 
@@ -346,7 +346,7 @@ def create_file(path: Path) -> None:
                 time.sleep(0.02)
 
 
-def _truncate_log(path: Path) -> None:
+def truncate_log(path: Path) -> None:
     """Empty the write-ahead log, so that erased text does not live on in it."""
     with _mapped(path), closing(_connect(path, "mode=rw")()) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from ragflow.cli import (
     access,
+    approving,
     asking,
     connecting,
     documents,
@@ -64,6 +65,7 @@ def build() -> Any:
     connecting.add(program)
     records.add(program)
     running.add(program)
+    approving.add(program)
     access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
