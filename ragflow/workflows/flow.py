@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from ragflow.records import canonical, sha256, timestamp
 from ragflow.steps import Step
 from ragflow.workflows.contracts import (
@@ -26,7 +28,7 @@ from ragflow.workflows.contracts import (
     Suspended,
 )
 from ragflow.workflows.declaring import Workflow
-from ragflow.workflows.errors import NotApproved, UnknownWorkflow, WorkflowFailed
+from ragflow.workflows.errors import InputUnfit, NotApproved, UnknownWorkflow, WorkflowFailed
 from ragflow.workflows.trying import ONCE, Retry, attempted
 
 
@@ -187,15 +189,22 @@ class Flow:
         )  # fmt: skip
 
     def go(self, name: str, given: Object) -> Json:
-        """Go on with another workflow, as part of this run.
+        """Go on with another workflow, as part of this run; its steps count as steps of this one.
 
         Raises:
             UnknownWorkflow: there is none of that name.
+            InputUnfit: it does not take what it is given.
         """
         found = self._means.workflows.get(name)
         if found is None:
             raise UnknownWorkflow(f'there is no workflow "{name}"')
-        return found.function(self, found.takes.model_validate(dict(given)))
+        try:
+            taken = found.takes.model_validate(dict(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "its input"
+            raise InputUnfit(f'the workflow "{name}" does not take {place}: {first["msg"]}') from error
+        return found.function(self, taken)
 
 
 def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
