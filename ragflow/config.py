@@ -146,8 +146,9 @@ def find(start: Path) -> Path:
 def load(path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration file, then the variables, then the flags over it.
 
-    ``overrides`` are ``KEY=VALUE`` with dots in the key; ``[a, b]`` is a list. ``environ`` None is the process's own; of its
-    variables only ``RAGFLOW_<SECTION>__<KEY>`` with a section of this file count, others are left alone.
+    ``overrides`` are ``KEY=VALUE`` with dots in the key; ``[a, b]`` is a list. ``environ`` None is the
+    process's own; of its variables only ``RAGFLOW_<SECTION>__<KEY>`` with a section of this file count,
+    others are left alone.
 
     Raises:
         ConfigError: anything in them is not right; every complaint is in the message, a line each.

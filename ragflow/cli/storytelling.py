@@ -14,6 +14,7 @@ from ragflow.terminal import escape, one_line, wrapped
 Json = Mapping[str, Any]
 _DEEP = " " * 22  # where what a step gave begins: after its number, when it began and how long it took
 _LINES = 12  # of one text
+_DIGESTS = (("policy", "policy"), ("source_digest", "source"))
 _ENTRIES = 6  # of one list of an answer's
 
 
@@ -22,10 +23,11 @@ def told(record: Json, width: int) -> Iterator[str]:
     yield from _headed(record, width)
     yield ""
     yield "Input"
-    yield from _fields(record["input"], width, indent="  ")
+    yield from _fields((record["input"] or {}).get("input"), width, indent="  ")
     yield ""
     yield "Steps: when each began, how long it took, what it gave"
-    asked = {one["approval"]: one for one in record["approvals"]}
+    requests = (step["output"] for step in record["steps"] if step.get("kind") == "approval")
+    asked = {one["approval"]: one for one in requests if one and "approvers" in one}
     for number, step in enumerate(record["steps"]):
         yield from _step(number, step, asked, width)
     if record["status"] == "waiting":
@@ -35,22 +37,23 @@ def told(record: Json, width: int) -> Iterator[str]:
 
 
 def _headed(record: Json, width: int) -> Iterator[str]:
-    name = escape(str(record.get("workflow") or "workflow"))
+    given = record["input"] or {}
     actor, *readers = record["actor"]
-    yield f"{escape(record['run'])}  {name}  {_state(record)}"
+    yield one_line(f"{record['run']}  {given.get('workflow', 'workflow')}  {_state(record)}", width)
     reads = f", reading as {', '.join(readers)}" if readers else ""
     yield from _text(f"Begun {_day(record['created'])} by {actor}{reads}", width)
-    if record.get("retry_of"):
-        yield f"It begins {escape(record['retry_of'])} again."
+    if given.get("retry_of"):
+        yield from _text(f"It begins {given['retry_of']} again.", width)
     facts = [f"Generation {record['generation'] or 'none'}", f"settings {record['config_digest'][:12]}"]
-    facts += [f"{key} {record[key][:12]}" for key in ("policy", "source_digest") if record.get(key)]
+    facts += [f"{words} {given[key][:12]}" for key, words in _DIGESTS if given.get(key)]
     yield from _text(", ".join(facts), width)
     steps = record["steps"]
     spent, tokens = sum(one["cost_usd"] for one in steps), sum(one["tokens"] for one in steps)
     took = max((one["started_ms"] + one["ms"] for one in steps), default=0) / 1000
     worked = sum(one["ms"] for one in steps) / 1000
     cost = f", ${spent:.4f}, {tokens:,} tokens" if spent or tokens else ", no model was asked"
-    yield f"{len(steps)} steps, {duration(took)} from first to last, {duration(worked)} of it at work{cost}"
+    count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    yield f"{count}, {duration(took)} from first to last, {duration(worked)} of it at work{cost}"
 
 
 def _state(record: Json) -> str:
@@ -71,20 +74,21 @@ def _step(number: int, step: Json, asked: Mapping[str, Json], width: int) -> Ite
 
 def _gave(step: Json, asked: Mapping[str, Json], width: int) -> Iterator[str]:
     """Give what a step did, in the words of its kind."""
-    error, output = step.get("error"), step["output"]
-    if error:
+    output = step["output"]
+    if isinstance(output, Mapping) and step["status"] == "failed" and "error" in output:
+        error = output["error"]
         yield from _text(f"{error['type']}: {error['message']}", width)
         return
     if output is None:
         return
     kind = step.get("kind", "step")
-    if kind == "ask" and isinstance(output, Mapping):
-        yield from _answer(output.get("answer", output), width)
-    elif kind == "search" and isinstance(output, Mapping):
+    if kind == "ask":
+        yield from _answer(output["answer"], width)
+    elif kind == "search":
         yield from _found(output, width)
-    elif kind == "route" and isinstance(output, Mapping):
-        yield from _text(f"{output['route']['workflow']}, {output['because']}", width)
-    elif kind == "policy" and isinstance(output, Mapping) and "arguments" in output:
+    elif kind == "route":
+        yield from _text(f"{output['route']['workflow']}: {output['because']}", width)
+    elif kind == "policy" and "arguments" in output:
         yield from _text("let through with", width)
         yield from _fields(output["arguments"], width, indent="  ")
     elif kind == "approval":
@@ -112,16 +116,15 @@ def _found(report: Json, width: int) -> Iterator[str]:
         yield one_line(f"{hit['score']:.3f} {hit['document']}", width)
 
 
-def _agreed(output: Any, asked: Mapping[str, Json], width: int) -> Iterator[str]:
+def _agreed(output: Json, asked: Mapping[str, Json], width: int) -> Iterator[str]:
     """Say what was asked of whom, or what was decided by whom: and what that changed."""
-    if isinstance(output, str):
-        request = asked.get(output)
-        yield one_line(output, width)
-        if request is not None:
-            until = _day(request["expires"])
-            yield from _text(f"waits for {', '.join(request['approvers']) or 'nobody'} until {until}", width)
-        return
     request = asked.get(output["approval"], {})
+    if "approvers" in output:
+        others = ", not who wants it," if output["four_eyes"] else ""
+        until = f"until {_day(output['expires'])}"
+        yield from _text(f"{output['approval']} asks {_people(output)}{others} {until}", width)
+        yield from _fields(output["arguments"], width, indent="  ")
+        return
     by = f" by {output['by']}" if output["by"] else ""
     yield from _text(f"{output['status']}{by}", width)
     if output["comment"]:
@@ -133,28 +136,33 @@ def _agreed(output: Any, asked: Mapping[str, Json], width: int) -> Iterator[str]
             yield from _text(f"{key}: {_flat(was)} -> {_flat(now)}", width)
 
 
+def _people(asked: Json) -> str:
+    return ", ".join(asked["approvers"]) or "nobody"
+
+
 def _awaited(approvals: Sequence[Json], width: int) -> Iterator[str]:
     for one in approvals:
         if one["status"] == "pending":
             yield ""
-            yield from _text(f"Waits for {', '.join(one['approvers']) or 'nobody'} to decide on:", width)
+            yield from _text(f"Waits for {_people(one)} to decide on:", width)
             yield from _fields({"tool": one["tool"], **one["arguments"]}, width, indent="  ")
             yield f"  ragflow approvals show {escape(one['approval'])}"
 
 
 def _ended(record: Json, width: int) -> Iterator[str]:
-    error = record.get("error")
+    output = record["output"]
+    error = output.get("error") if output and record["status"] != "done" else None
     if error:
         yield from _text(f"Ended by {error['type']}: {error['message']}", width)
         if error.get("hint"):
             yield from _text(f"hint: {error['hint']}", width)
-    elif record["output"] is not None:
-        yield "Result"
-        yield from _fields(record["output"], width, indent="  ")
-    elif record["status"] == "done":
+    elif record["status"] != "done":
+        yield f"It is {escape(record['status'])}."
+    elif output is None:
         yield "Its result has been erased."
     else:
-        yield f"It is {escape(record['status'])}."
+        yield "Result"
+        yield from _fields(output, width, indent="  ")
 
 
 def _fields(value: Any, width: int, *, indent: str) -> Iterator[str]:

@@ -206,12 +206,13 @@ def test_the_question_of_a_message_is_what_it_asks(desk, message, asked):
 def test_the_ledger_enters_a_key_once_and_an_order_once_and_can_be_asked(modules, tmp_path, monkeypatch):
     ledger = modules["ledger"]
     monkeypatch.setattr(ledger, "FILE", tmp_path / "refunds.sqlite")
-    assert ledger.amount_of("k1") is None
-    assert ledger.enter("NP-1", 0.29, "k1") == ledger.enter("NP-1", 0.29, "k1") == 0.29
-    assert ledger.enter("NP-1", 50, "k2") == 0.29  # a run that began anew pays nothing more
-    assert ledger.enter("NP-2", 50, "k3") == 50
-    assert (ledger.amount_of("k1"), ledger.amount_of("k2")) == (0.29, None)
-    assert ledger.entries() == [("NP-1", 0.29), ("NP-2", 50)]
+    first = ledger.Refund(order="NP-0001", amount=0.29)
+    assert ledger.state_of("k1") == "not_done"
+    assert ledger.enter("NP-0001", 0.29, "k1") == ledger.enter("NP-0001", 0.29, "k1") == first
+    assert ledger.enter("NP-0001", 50, "k2") == first  # a run that began anew pays nothing more
+    assert ledger.refund("NP-0002", 50, idempotency_key="k3").amount == 50
+    assert (ledger.state_of("k1"), ledger.state_of("k2")) == (first, "not_done")
+    assert [(one.order, one.amount) for one in ledger.entries()] == [("NP-0001", 0.29), ("NP-0002", 50)]
 
 
 # -- the patterns ----------------------------------------------------------------------------------

@@ -26,6 +26,10 @@ ANSWER = {
 }  # fmt: skip
 ACTION = {"tool": "refund", "effect": "write", "arguments": {"order": "NP-2107", "amount": 149.4}}
 AGREED = {"order": "NP-2107", "amount": 124.5}
+REQUEST = {
+    "approval": "a-7f3a9c", "kind": "action", "arguments": ACTION["arguments"], "approvers": ["group:leads"],
+    "four_eyes": True, "expires": "2026-12-02T03:00:58Z",
+}  # fmt: skip
 DECISION = {
     "approval": "a-7f3a9c", "status": "revised", "arguments": AGREED, "by": "user:noor",
     "comment": "One of the six boxes was dry.",
@@ -44,18 +48,21 @@ def step(name, kind, output, started_ms, ms, **more):
 def record():
     day = timedelta(days=1).total_seconds() * 1000
     return {
-        "schema": "ragflow.run/1", "run": "r-20261129T030058-351679", "kind": "workflow", "workflow": "support",
+        "schema": "ragflow.run/1", "run": "r-20261129T030058-351679", "kind": "workflow",
         "created": "2026-11-29T03:00:58Z", "actor": ["user:mia", "everyone", "group:desk"], "status": "done",
-        "outcome": "refunded", "exit_code": 0, "config_digest": "c" * 64, "policy": "d" * 64,
+        "outcome": "refunded", "exit_code": 0, "config_digest": "c" * 64,
         "generation": "g-20261129T030017-239dde", "version": "0.1.0",
         "input": {
-            "customer": "Vestra Pharmacies", "order": "NP-2107", "amount": 149.4,
-            "message": "Six boxes of Fjell 80 arrived wet. Do you refund goods that arrive damaged?",
+            "workflow": "support", "policy": "d" * 64, "source_digest": "f" * 64,
+            "input": {
+                "customer": "Vestra Pharmacies", "order": "NP-2107", "amount": 149.4,
+                "message": "Six boxes of Fjell 80 arrived wet. Do you refund goods that arrive damaged?",
+            },
         },
         "steps": [
             step("ask", "ask", {"answer": ANSWER, "tape": None}, 12, 231),
             step("policy refund", "policy", ACTION, 251, 3),
-            step("request refund", "approval", "a-7f3a9c", 262, 4),
+            step("request refund", "approval", REQUEST, 262, 4),
             step("decision refund", "approval", DECISION, day, 2),
             step("policy refund", "policy", {**ACTION, "arguments": AGREED}, day + 11, 3),
             step("tool refund", "tool", {"amount": 124.5, "refund": "R-1"}, day + 22, 41, attempt=2),
@@ -94,8 +101,8 @@ def test_a_run_that_failed_says_what_failed_and_what_to_do(record):
         "message": "the mail server does not answer",
         "hint": "look whether it runs",
     }
-    record["steps"][-1] |= {"status": "failed", "error": error, "output": None, "attempt": 3}
-    failed = record | {"status": "failed", "outcome": None, "exit_code": 4, "output": None, "error": error}
+    record["steps"][-1] |= {"status": "failed", "output": {"error": error}, "attempt": 3}
+    failed = record | {"status": "failed", "outcome": None, "exit_code": 4, "output": {"error": error}}
     lines = "\n".join(told(failed, 80))
     assert "tool send_reply FAILED, 3 tries" in lines
     assert "Ended by ToolFailed: the mail server does not answer\nhint: look whether it runs" in lines
@@ -120,12 +127,15 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=200)
 def test_no_text_of_a_record_reaches_the_terminal_as_it_is(words, width):
     hostile = words + "\x1b[2J\u202e\x07"
     one = step(hostile, "step", {hostile: [hostile, {"a": hostile}]}, 0, 1)
-    error = step("x", "tool", None, 0, 1, error={"type": "ToolFailed", "message": hostile}, status="failed")
+    error = {"error": {"type": hostile, "message": hostile}}
+    error = step("x", "tool", error, 0, 1, status="failed")
+    request = step("request x", "approval", {**REQUEST, "approvers": [hostile], "expires": hostile}, 0, 1)
     decision = step("decision x", "approval", {**DECISION, "comment": hostile, "by": hostile}, 0, 1)
     made = {
-        "run": "r-1", "workflow": hostile, "created": hostile, "actor": [hostile], "status": "done",
+        "run": "r-1", "created": hostile, "actor": [hostile], "status": "done",
         "outcome": hostile, "exit_code": 0, "config_digest": "c", "generation": None, "approvals": [],
-        "input": {"message": hostile}, "steps": [one, error, decision], "output": {"reply": hostile},
+        "input": {"workflow": hostile, "input": {hostile: hostile}},
+        "steps": [one, error, request, decision], "output": {"reply": hostile},
     }  # fmt: skip
     for line in told(json.loads(json.dumps(made)), width):
         assert not {"\x1b", "\u202e", "\x07", "\n", "\r"} & set(line)
