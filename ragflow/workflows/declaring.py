@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from ragflow.workflows.contracts import Json
+from ragflow.workflows.errors import InputUnfit
 
 if TYPE_CHECKING:
     from ragflow.workflows.flow import Flow
@@ -52,6 +53,20 @@ def workflow(
         return Workflow(name, function, takes, steps, seconds, source_digest(function))
 
     return made
+
+
+def read_input(found: Workflow, given: object) -> BaseModel:
+    """Return an input as the workflow takes it. Raises ``InputUnfit``, naming the first place."""
+    try:
+        return found.takes.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        about = f"{place}: " if place else ""
+        raise InputUnfit(
+            f"the workflow {found.name} does not take this input: {about}{first['msg']}",
+            hint=f"ragflow run {found.name} --help-input shows what it takes",
+        ) from error
 
 
 def source_digest(function: Function) -> str:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-
 from ragflow.records import canonical, sha256, timestamp
 from ragflow.steps import Step
 from ragflow.workflows.contracts import (
@@ -27,8 +25,8 @@ from ragflow.workflows.contracts import (
     Steps,
     Suspended,
 )
-from ragflow.workflows.declaring import Workflow
-from ragflow.workflows.errors import InputUnfit, NotApproved, UnknownWorkflow, WorkflowFailed
+from ragflow.workflows.declaring import Workflow, read_input
+from ragflow.workflows.errors import NotApproved, UnknownWorkflow, WorkflowChanged, WorkflowFailed
 from ragflow.workflows.trying import ONCE, Retry, attempted
 
 
@@ -113,6 +111,8 @@ class Flow:
         def work(step: Step) -> Json:
             step.input = question
             answer, tape = self._means.reading.ask(question, self._caller, tier=tier)
+            spent = answer.get("spent", {})
+            step.cost_usd, step.tokens = spent.get("cost_usd", 0.0), spent.get("tokens", 0)
             return {"answer": answer, "tape": tape}
 
         answer: dict[str, Any] = self._means.steps.take("ask", work, kind="ask")["answer"]
@@ -189,22 +189,25 @@ class Flow:
         )  # fmt: skip
 
     def go(self, name: str, given: Object) -> Json:
-        """Go on with another workflow, as part of this run; its steps count as steps of this one.
+        """Go on with another workflow, as part of this run; its source is held like the run's own.
 
         Raises:
             UnknownWorkflow: there is none of that name.
-            InputUnfit: it does not take what it is given.
+            InputUnfit: it does not take this.
+            WorkflowChanged: its source is not what it was when the run came here first.
         """
         found = self._means.workflows.get(name)
         if found is None:
             raise UnknownWorkflow(f'there is no workflow "{name}"')
-        try:
-            taken = found.takes.model_validate(dict(given))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "its input"
-            raise InputUnfit(f'the workflow "{name}" does not take {place}: {first["msg"]}') from error
-        return found.function(self, taken)
+        held = self._means.steps.take(f"workflow {name}", lambda _: found.digest)
+        if held != found.digest:
+            raise changed(name, held, found.digest)
+        return found.function(self, read_input(found, dict(given)))
+
+
+def changed(name: str, then: str, now: str) -> WorkflowChanged:
+    """Return the error of a workflow whose source is another one than when the run began."""
+    return WorkflowChanged(f"the source of the workflow {name} has changed: it was {then}, it is {now}")
 
 
 def decided(steps: Steps, gate: Gate, request: Request) -> Decision:

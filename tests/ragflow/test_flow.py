@@ -1,5 +1,6 @@
 """The laws of ``Flow``: what a workflow's code may rely on, whatever keeps its steps."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from ragflow.errors import OutsideCause
 from ragflow.steps import Step
 from ragflow.workflows import Flow, NotApproved, Retry, workflow
 from ragflow.workflows.contracts import About, Ended, Limits, Need, Suspended
-from ragflow.workflows.errors import InputUnfit, UnknownWorkflow, WorkflowFailed
+from ragflow.workflows.errors import InputUnfit, UnknownWorkflow, WorkflowChanged, WorkflowFailed
 from ragflow.workflows.trying import ONCE, StepTimedOut, attempted
 
 JSON = st.recursive(
@@ -265,11 +266,21 @@ def doubled(flow: Flow, given: Numbered) -> int:
 def test_another_workflow_is_part_of_the_run():
     world = World(workflows={"doubled": doubled})
     assert world.flow().go("doubled", {"number": 4}) == 8
-    assert world.names == ["double"]
-    with pytest.raises(InputUnfit, match='the workflow "doubled" does not take number: Input should be'):
+    assert world.names == ["workflow doubled", "double"]
+    with pytest.raises(
+        InputUnfit, match="the workflow doubled does not take this input: number: Input should"
+    ):
         world.flow().go("doubled", {"number": "many"})
     with pytest.raises(UnknownWorkflow, match='there is no workflow "gone"'):
         world.flow().go("gone", {})
+
+
+def test_a_run_never_goes_on_with_another_source_of_a_workflow_that_it_went_to():
+    world = World(workflows={"doubled": doubled})
+    world.flow().go("doubled", {"number": 4})
+    world.workflows = {"doubled": replace(doubled, digest="0" * 64)}
+    with pytest.raises(WorkflowChanged, match=f"it was {doubled.digest}, it is {'0' * 64}"):
+        world.flow().go("doubled", {"number": 4})
 
 
 def test_an_agent_gets_one_role_and_the_limits_that_the_workflow_gave():

@@ -9,7 +9,7 @@ import signal
 import sys
 from importlib import import_module
 
-from ragflow.cli.__main__ import main
+from ragflow.cli import main
 
 
 def plug(when: str, name: str) -> None:
