@@ -11,6 +11,6 @@ case "$1" in
     *) echo "as.sh: mia or noor, not $1" >&2; exit 2 ;;
 esac
 shift
-# RAGFLOW may be several words: python pull_plug.py after ledger.enter
+# RAGFLOW may be several words: python pull_plug.py after ledger:enter
 # shellcheck disable=SC2086
 exec ${RAGFLOW:-ragflow} --set "identity.principals.$(id -un)=[$principals]" "$@"

@@ -24,7 +24,7 @@ field() { "$python" -c 'import json,sys; print(json.loads(sys.stdin.readline())[
 say mia index
 
 tell "A ticket arrives. The plug is pulled when the documents have been asked."
-pull after support.proposes_refund mia run support --input ticket.json
+pull after support:proposes_refund mia run support --input ticket.json
 run="$(RAGFLOW="$program" bash as.sh mia runs list --limit 1 --json | field run)"
 
 tell "Mia resumes it. The documents are not asked again; the refund waits for a lead."
@@ -35,7 +35,7 @@ digest="$(RAGFLOW="$program" bash as.sh noor approvals show "$approval" --json |
 say noor approvals show "$approval"
 
 tell "Noor agrees to five boxes. The plug is pulled when the ledger has entered them, before anybody noted it."
-pull after ledger.enter noor approvals revise "$approval" --digest "$digest" --set amount=124.50 \
+pull after ledger:enter noor approvals revise "$approval" --digest "$digest" --set amount=124.50 \
     --comment "One of the six boxes was dry."
 
 tell "Mia resumes it. The ledger is asked whether it happened; the customer gets one mail."
