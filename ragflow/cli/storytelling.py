@@ -13,7 +13,8 @@ from ragflow.terminal import escape, one_line, wrapped
 
 Json = Mapping[str, Any]
 _DEEP = " " * 22  # where what a step gave begins: after its number, when it began and how long it took
-_LINES = 12  # of one text
+_LINES = 8  # of one text that a step gave
+_MOST = 60  # of one text of the input or the result
 _DIGESTS = (("policy", "policy"), ("source_digest", "source"))
 _ENTRIES = 6  # of one list of an answer's
 
@@ -23,7 +24,7 @@ def told(record: Json, width: int) -> Iterator[str]:
     yield from _headed(record, width)
     yield ""
     yield "Input"
-    yield from _fields((record["input"] or {}).get("input"), width, indent="  ")
+    yield from _fields((record["input"] or {}).get("input"), width, indent="  ", most=_MOST)
     yield ""
     yield "Steps: when each began, how long it took, what it gave"
     requests = (step["output"] for step in record["steps"] if step.get("kind") == "approval")
@@ -88,9 +89,15 @@ def _gave(step: Json, asked: Mapping[str, Json], width: int) -> Iterator[str]:
         yield from _found(output, width)
     elif kind == "route":
         yield from _text(f"{output['route']['workflow']}: {output['because']}", width)
-    elif kind == "policy" and "arguments" in output:
-        yield from _text("let through with", width)
-        yield from _fields(output["arguments"], width, indent="  ")
+    elif kind == "policy" and "action" in output:
+        yield from _fields(output["action"]["arguments"], width, indent="")
+        yield from _text(_ruled(output["need"]), width)
+    elif kind == "tool" and "unsettled" in output:
+        yield from _text(f"NOBODY KNOWS whether it happened: {output['unsettled']}", width)
+    elif kind == "tool" and "policy" in output:
+        yield from _text("not done: the rules have changed since they let it through", width)
+    elif kind == "tool" and "result" in output:
+        yield from _value(output["result"], width)
     elif kind == "approval":
         yield from _agreed(output, asked, width)
     else:
@@ -116,14 +123,25 @@ def _found(report: Json, width: int) -> Iterator[str]:
         yield one_line(f"{hit['score']:.3f} {hit['document']}", width)
 
 
+def _ruled(need: Json | None) -> str:
+    """Say what the rules made of an action."""
+    if need is None:
+        return "let through; nobody need agree"
+    rule = "" if need["rule"] is None else f" (rule {need['rule'] + 1} of approvals)"
+    return f"let through when {_people(need)} agrees{rule}"
+
+
 def _agreed(output: Json, asked: Mapping[str, Json], width: int) -> Iterator[str]:
     """Say what was asked of whom, or what was decided by whom: and what that changed."""
     request = asked.get(output["approval"], {})
     if "approvers" in output:
-        others = ", not who wants it," if output["four_eyes"] else ""
+        others = ", but not who wants it," if output["four_eyes"] else ""
         until = f"until {_day(output['expires'])}"
-        yield from _text(f"{output['approval']} asks {_people(output)}{others} {until}", width)
-        yield from _fields(output["arguments"], width, indent="  ")
+        again = "to do it again, or to leave it: " if output["kind"] == "unsettled" else ""
+        yield from _text(f"{again}asks {_people(output)}{others} {until}", width)
+        yield from _text(output["approval"], width)
+        if output["kind"] == "gate":
+            yield from _fields(output["arguments"], width, indent="")
         return
     by = f" by {output['by']}" if output["by"] else ""
     yield from _text(f"{output['status']}{by}", width)
@@ -162,11 +180,11 @@ def _ended(record: Json, width: int) -> Iterator[str]:
         yield "Its result has been erased."
     else:
         yield "Result"
-        yield from _fields(output, width, indent="  ")
+        yield from _fields(output, width, indent="  ", most=_MOST)
 
 
-def _fields(value: Any, width: int, *, indent: str) -> Iterator[str]:
-    """Give an object's fields a line each, long texts below their names."""
+def _fields(value: Any, width: int, *, indent: str, most: int = _LINES) -> Iterator[str]:
+    """Give an object's fields a line each, long texts below their names, in ``most`` lines at most."""
     if value is None:
         yield f"{indent}erased"
         return
@@ -175,9 +193,15 @@ def _fields(value: Any, width: int, *, indent: str) -> Iterator[str]:
         return
     size = max((len(key) for key in value), default=0)
     for key, each in value.items():
-        if isinstance(each, str) and ("\n" in each or len(each) > width - len(indent) - size - 2):
+        if isinstance(each, list) and any(isinstance(one, Mapping) for one in each):
             yield f"{indent}{escape(key)}"
-            yield from (f"{indent}  {line}".rstrip() for line in _text(each, width - len(indent) - 2))
+            for one in each[:_ENTRIES]:
+                first, *rest = _text(_flat(one), width - len(indent) - 4, most)
+                yield f"{indent}  - {first}"
+                yield from (f"{indent}    {line}" for line in rest)
+        elif isinstance(each, str) and ("\n" in each or len(each) > width - len(indent) - size - 2):
+            yield f"{indent}{escape(key)}"
+            yield from (f"{indent}  {line}".rstrip() for line in _text(each, width - len(indent) - 2, most))
         else:
             fits = max(20, width - len(indent) - size - 2)
             yield f"{indent}{escape(key).ljust(size)}  {one_line(_flat(each), fits)}"
@@ -190,11 +214,11 @@ def _value(value: Any, width: int) -> Iterator[str]:
         yield from _text(_flat(value), width)
 
 
-def _text(text: str, width: int) -> Iterator[str]:
+def _text(text: str, width: int, most: int = _LINES) -> Iterator[str]:
     lines = wrapped(text, max(20, width)).split("\n")
-    yield from lines[:_LINES]
-    if len(lines) > _LINES:
-        yield f"... and {len(lines) - _LINES} more lines (--json shows all)"
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"... and {len(lines) - most} more lines (--json shows all)"
 
 
 def _flat(value: Any) -> str:

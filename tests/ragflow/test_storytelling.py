@@ -25,6 +25,7 @@ ANSWER = {
     ],
 }  # fmt: skip
 ACTION = {"tool": "refund", "effect": "write", "arguments": {"order": "NP-2107", "amount": 149.4}}
+NEED = {"approvers": ["group:leads"], "four_eyes": True, "seconds": 259200, "rule": 0}
 AGREED = {"order": "NP-2107", "amount": 124.5}
 REQUEST = {
     "approval": "a-7f3a9c", "kind": "action", "arguments": ACTION["arguments"], "approvers": ["group:leads"],
@@ -61,15 +62,15 @@ def record():
         },
         "steps": [
             step("ask", "ask", {"answer": ANSWER, "tape": None}, 12, 231),
-            step("policy refund", "policy", ACTION, 251, 3),
+            step("policy refund", "policy", {"action": ACTION, "need": NEED}, 251, 3),
             step("request refund", "approval", REQUEST, 262, 4),
             step("decision refund", "approval", DECISION, day, 2),
-            step("policy refund", "policy", {**ACTION, "arguments": AGREED}, day + 11, 3),
-            step("tool refund", "tool", {"amount": 124.5, "refund": "R-1"}, day + 22, 41, attempt=2),
+            step("policy refund", "policy", {"action": ACTION | {"arguments": AGREED}, "need": NEED}, day + 11, 3),
+            step("tool refund", "tool", {"result": {"amount": 124.5, "refund": "R-1"}}, day + 22, 41, attempt=2),
             step("draft", "step", REPLY, day + 70, 1),
-            step("tool send_reply", "tool", {"sent": True, "to": ["roth@vestra.example"]}, day + 80, 35),
+            step("tool send_reply", "tool", {"result": {"sent": True, "to": ["roth@vestra.example"]}}, day + 80, 35),
         ],
-        "output": {"outcome": "refunded", "refunded": 124.5, "reply": REPLY, "citations": []},
+        "output": {"outcome": "refunded", "refunded": 124.5, "reply": REPLY, "citations": [{"document": "desk/refunds.md", "quote": QUOTE}]},
         "approvals": [
             {"approval": "a-7f3a9c", "status": "executed", "tool": "refund", "approvers": ["group:leads"],
              "arguments": ACTION["arguments"], "expires": "2026-12-02T03:00:58Z", "decided_by": "user:noor"},

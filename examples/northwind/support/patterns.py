@@ -25,7 +25,7 @@ class Asked(BaseModel):
 
 @workflow("sequential", takes=Asked, seconds=120)
 def sequential(flow: Flow, asked: Asked) -> dict[str, Any]:
-    """Publish an answer on the help pages: retrieve, draft, validate, approve, act."""
+    """Retrieve, draft, validate, approve, publish a page."""
     found = flow.search(asked.question, k=3)
     page = flow.step("draft", draft, asked.question, found["hits"], timeout=5, fallback=quoted_whole)
     flow.step("validate", stands_in, page["quote"], found["hits"], timeout=5, retry=Retry(times=0))
@@ -79,7 +79,7 @@ def triage(flow: Flow, ticket: Ticket) -> Any:
 
 @workflow("researcher", takes=Asked, seconds=180)
 def researcher(flow: Flow, asked: Asked) -> dict[str, Any]:
-    """Let a model look for an answer with two reading tools; without a model say so and quote."""
+    """Let a model look with two tools; without one, quote."""
     ended = flow.agent(
         asked.question,
         role="group:desk",
@@ -111,7 +111,7 @@ class Credit(BaseModel):
 
 @workflow("gatekeeper", takes=Credit)
 def gatekeeper(flow: Flow, wish: Credit) -> dict[str, Any]:
-    """Raise a credit limit when a lead agrees, to what the lead agrees to."""
+    """Raise a credit limit to what a lead agrees to."""
     asked = flow.now()
     try:
         agreed = flow.approve(

@@ -47,7 +47,7 @@ class Result(BaseModel):
 
 @workflow("support", takes=Ticket)
 def support(flow: Flow, ticket: Ticket) -> dict[str, Any]:
-    """Answer a customer from the documents; refund what the rules say is refunded."""
+    """Answer a customer; refund what the rules refund."""
     answer = flow.ask(question(ticket.message))
     outcome, refunded = ("answered", 0.0) if answer["citations"] else ("not_found", 0.0)
     if proposes_refund(ticket.message, answer):
