@@ -3,7 +3,7 @@
 Every text in a record may come from a document or a stranger: all of it is escaped.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +27,8 @@ def told(record: Json, width: int) -> Iterator[str]:
     yield from _fields((record["input"] or {}).get("input"), width, indent="  ", most=_MOST)
     yield ""
     yield "Steps: when each began, how long it took, what it gave"
-    requests = (step["output"] for step in record["steps"] if step.get("kind") == "approval")
-    asked = {one["approval"]: one for one in requests if one and "approvers" in one}
+    given = (step["output"] for step in record["steps"] if step["name"].startswith("request "))
+    asked = {one["approval"]: one for one in given if isinstance(one, dict) and "approval" in one}
     for number, step in enumerate(record["steps"]):
         yield from _step(number, step, asked, width)
     if record["status"] == "waiting":
@@ -73,35 +73,47 @@ def _step(number: int, step: Json, asked: Mapping[str, Json], width: int) -> Ite
         yield (_DEEP + line).rstrip()
 
 
-def _gave(step: Json, asked: Mapping[str, Json], width: int) -> Iterator[str]:
-    """Give what a step did, in the words of its kind."""
+def _gave(step: Json, asked: Mapping[str, Json], width: int) -> list[str]:
+    """Return what a step gave, in the words of its kind; plainly where it has not the shape of that."""
     output = step["output"]
-    if isinstance(output, Mapping) and step["status"] == "failed" and "error" in output:
-        error = output["error"]
-        yield from _text(f"{error['type']}: {error['message']}", width)
-        return
     if output is None:
+        return []
+    try:
+        if step["status"] == "failed":
+            error = output["error"]
+            return list(_text(f"{error['type']}: {error['message']}", width))
+        if step["kind"] == "approval":
+            return list(_agreed(output, asked, width))
+        return list(_BY_KIND[step["kind"]](output, width))
+    except (KeyError, TypeError, AttributeError):  # erased in part, or written by another version
+        return list(_value(output, width))
+
+
+def _asked(output: Json, width: int) -> Iterator[str]:
+    yield from _answer(output["answer"], width)
+
+
+def _routed(output: Json, width: int) -> Iterator[str]:
+    yield from _text(f"{output['route']['workflow']}: {output['because']}", width)
+
+
+def _let_through(output: Json, width: int) -> Iterator[str]:
+    yield from _fields(output["action"]["arguments"], width, indent="")
+    need = output["need"]
+    if need is None:
+        yield "let through; nobody need agree"
         return
-    kind = step.get("kind", "step")
-    if kind == "ask":
-        yield from _answer(output["answer"], width)
-    elif kind == "search":
-        yield from _found(output, width)
-    elif kind == "route":
-        yield from _text(f"{output['route']['workflow']}: {output['because']}", width)
-    elif kind == "policy" and "action" in output:
-        yield from _fields(output["action"]["arguments"], width, indent="")
-        yield from _text(_ruled(output["need"]), width)
-    elif kind == "tool" and "unsettled" in output:
+    rule = "" if need["rule"] is None else f" (rule {need['rule'] + 1} of approvals)"
+    yield from _text(f"let through when {_people(need)} agrees{rule}", width)
+
+
+def _called(output: Json, width: int) -> Iterator[str]:
+    if "unsettled" in output:
         yield from _text(f"NOBODY KNOWS whether it happened: {output['unsettled']}", width)
-    elif kind == "tool" and "policy" in output:
-        yield from _text("not done: the rules have changed since they let it through", width)
-    elif kind == "tool" and "result" in output:
+    elif "result" in output:
         yield from _value(output["result"], width)
-    elif kind == "approval":
-        yield from _agreed(output, asked, width)
     else:
-        yield from _value(output, width)
+        yield from _text("not done: the rules have changed since they let it through", width)
 
 
 def _answer(answer: Json, width: int) -> Iterator[str]:
@@ -121,14 +133,6 @@ def _found(report: Json, width: int) -> Iterator[str]:
     yield from _text(f'"{report["question"]}": {len(report["hits"])} hits', width)
     for hit in report["hits"][:3]:
         yield one_line(f"{hit['score']:.3f} {hit['document']}", width)
-
-
-def _ruled(need: Json | None) -> str:
-    """Say what the rules made of an action."""
-    if need is None:
-        return "let through; nobody need agree"
-    rule = "" if need["rule"] is None else f" (rule {need['rule'] + 1} of approvals)"
-    return f"let through when {_people(need)} agrees{rule}"
 
 
 def _agreed(output: Json, asked: Mapping[str, Json], width: int) -> Iterator[str]:
@@ -156,6 +160,15 @@ def _agreed(output: Json, asked: Mapping[str, Json], width: int) -> Iterator[str
 
 def _people(asked: Json) -> str:
     return ", ".join(asked["approvers"]) or "nobody"
+
+
+_BY_KIND: Mapping[str, Callable[[Any, int], Iterator[str]]] = {
+    "ask": _asked,
+    "search": _found,
+    "route": _routed,
+    "policy": _let_through,
+    "tool": _called,
+}
 
 
 def _awaited(approvals: Sequence[Json], width: int) -> Iterator[str]:

@@ -65,12 +65,15 @@ def record():
             step("policy refund", "policy", {"action": ACTION, "need": NEED}, 251, 3),
             step("request refund", "approval", REQUEST, 262, 4),
             step("decision refund", "approval", DECISION, day, 2),
-            step("policy refund", "policy", {"action": ACTION | {"arguments": AGREED}, "need": NEED}, day + 11, 3),
-            step("tool refund", "tool", {"result": {"amount": 124.5, "refund": "R-1"}}, day + 22, 41, attempt=2),
+            step("policy refund", "policy", {"action": ACTION | {"arguments": AGREED}, "need": NEED}, day, 3),
+            step("tool refund", "tool", {"result": {"amount": 124.5, "refund": "R-1"}}, day, 41, attempt=2),
             step("draft", "step", REPLY, day + 70, 1),
-            step("tool send_reply", "tool", {"result": {"sent": True, "to": ["roth@vestra.example"]}}, day + 80, 35),
+            step("tool send_reply", "tool", {"result": {"to": ["roth@vestra.example"]}}, day + 80, 35),
         ],
-        "output": {"outcome": "refunded", "refunded": 124.5, "reply": REPLY, "citations": [{"document": "desk/refunds.md", "quote": QUOTE}]},
+        "output": {
+            "outcome": "refunded", "refunded": 124.5, "reply": REPLY,
+            "citations": [{"document": "desk/refunds.md", "quote": QUOTE}],
+        },
         "approvals": [
             {"approval": "a-7f3a9c", "status": "executed", "tool": "refund", "approvers": ["group:leads"],
              "arguments": ACTION["arguments"], "expires": "2026-12-02T03:00:58Z", "decided_by": "user:noor"},
@@ -119,6 +122,13 @@ def test_a_run_whose_contents_were_erased_has_still_a_story(record):
     assert "tool refund" in lines
     assert "Its result has been erased." in lines
     assert QUOTE not in lines
+
+
+@pytest.mark.parametrize("output", [{}, [], "text", 5, {"answer": None}, {"action": {}}, {"need": 1}])
+@pytest.mark.parametrize("kind", ["ask", "search", "route", "policy", "tool", "approval", "model", "step"])
+def test_a_step_of_an_unforeseen_shape_is_shown_plainly(record, kind, output):
+    record["steps"] = [step("one", kind, output, 0, 1)]
+    assert any(line.endswith(" one") for line in told(record, 80))
 
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=200)
