@@ -148,8 +148,9 @@ def find(start: Path) -> Path:
 def load(path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration file, then the variables, then the flags over it.
 
-    ``overrides`` are ``KEY=VALUE`` with dots in the key. ``environ`` None is the process's own; of its
-    variables only ``RAGFLOW_<SECTION>__<KEY>`` with a section of this file count, others are left alone.
+    ``overrides`` are ``KEY=VALUE`` with dots in the key; ``[a, b]`` is a list. ``environ`` None is the
+    process's own; of its variables only ``RAGFLOW_<SECTION>__<KEY>`` with a section of this file count,
+    others are left alone.
 
     Raises:
         ConfigError: anything in them is not right; every complaint is in the message, a line each.
@@ -209,8 +210,13 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[Place, str]]:
 
 
 def typed(text: str) -> Any:
-    """Return a flag's or a variable's value; in quotes it is text, as in the file."""
+    """Return a flag's or a variable's value; in quotes it is text, in brackets a list, as in the file.
+
+    Entries of a list are parted by commas; none can hold one.
+    """
     text = text.strip()
+    if text[:1] == "[" and text[-1:] == "]":
+        return [typed(entry) for entry in text[1:-1].split(",") if entry.strip()]
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1] if quoted else scalar(text)
 

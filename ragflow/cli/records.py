@@ -10,6 +10,7 @@ from ragflow.cli import tables
 from ragflow.cli.frame import Frame, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, Readers, RunId, unicode_only
 from ragflow.cli.progress import reporting
+from ragflow.cli.storytelling import told
 from ragflow.cli.tables import setting
 from ragflow.terminal import escape, one_line
 
@@ -52,12 +53,19 @@ def list_runs(
 
 @run_group.command("show")
 def show_run(ctx: typer.Context, run: RunId, *, as_: Readers = None, as_json: Json = False) -> None:
-    """Show the whole record of a run."""
+    """Show a run: a workflow's as a story, any other as its whole record.
+
+    --json gives the whole record in any case.
+    """
     frame: Frame = ctx.obj
     with frame.app() as app:
         record = app.run(run, app.asker(as_ or ()))
     if as_json:
         emit(record)
+        return
+    if record["kind"] == "workflow":
+        for line in told(record, width()):
+            say(line)
         return
     say(escape(json.dumps(record, ensure_ascii=False, indent=2), lines=True))
 

@@ -516,6 +516,17 @@ def test_a_value_in_quotes_is_text(write):
     assert load(write(GOOD), environ={}, overrides=['sources.hr.path="2024"']).sources["hr"].path == "2024"
 
 
+def test_brackets_in_a_flag_or_variable_are_a_list_of_the_same_values(write):
+    file = write(GOOD + "identity: {principals: {mia: [user:mia]}}\n")
+    flag = load(file, environ={}, overrides=["identity.principals.mia=[user:mia, group:desk]"])
+    assert flag.identity.principals["mia"] == ("user:mia", "group:desk")
+    name = "RAGFLOW_IDENTITY__PRINCIPALS__MIA"
+    assert load(file, environ={name: "[user:noor]"}).identity.principals["mia"] == ("user:noor",)
+    assert load(file, environ={name: "[]"}).identity.principals["mia"] == ()
+    with pytest.raises(ConfigError, match='entry 1: "group" is not a reader'):
+        load(file, environ={}, overrides=["identity.principals.mia=[group]"])
+
+
 def test_a_nested_section_that_the_file_lacks_can_be_set(write):
     assert load(write(GOOD), environ={}, overrides=["index.brake.share=0.5"]).index.brake.share == 0.5
 
