@@ -11,6 +11,7 @@ from ragflow.cli import (
     access,
     asking,
     connecting,
+    counting,
     documents,
     evaluating,
     failing,
@@ -64,6 +65,7 @@ def build() -> Any:
     records.add(program)
     access.add(program)
     evaluating.add(program)
+    counting.add(program)
     return typer.main.get_command(program)
 
 
