@@ -470,9 +470,9 @@ generate            3       200       290
 tool refund         1     1,300     1,300
 validate            1        10        10
 
-route           runs   success   refused    p50 ms    p95 ms    $ each
-pay                2     50.0%         1        75        98    0.0300
-(none)             2     50.0%         0       675     1,238    0.0000
+route       runs   success   refused    p50 ms    p95 ms    $ each
+pay            2     50.0%         1        75        98    0.0300
+(none)         2     50.0%         0       675     1,238    0.0000
 """
 
 
