@@ -26,6 +26,7 @@ from ragflow.records import asked, new_id
 from ragflow.reports import EstimateReport
 from ragflow.runs import RunStore
 from ragflow.steps import Record
+from ragflow.watching import exporting
 
 if TYPE_CHECKING:
     from ragflow.routing.explaining import RouteReport
@@ -66,8 +67,10 @@ class Answering:
     def answer(self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> Answer:
         """Answer and record; ``run`` is None where it could not be recorded.
 
-        Raises ``NotFound`` (no such thread), ``ConfigError`` (no such tier or prompt), ``NoModel``.
+        Raises ``NotFound`` (no such thread), ``ConfigError`` (no such tier or prompt), ``NoModel``, and what
+        ``exporting.ready`` raises.
         """
+        exporting.ready(self._config)
         record, models = self._record(), Models(self._config, spending=self._account)
         if options.thread is not None:  # "last" would be another run the next time that it is looked up
             options = replace(options, thread=self._history.get(options.thread, asker).run)
@@ -91,9 +94,10 @@ class Answering:
             hide=self._config.runs.redact,
         )
         try:
-            self._runs.add(run)
+            run = self._runs.add(run)
         except StoreNotWritable:
             return replace(answer, run=None)
+        exporting.told(self._config, run.to_json())
         return answer
 
     def estimate(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ragflow.orchestration import Orchestration
     from ragflow.reports import EstimateReport, IndexReport
     from ragflow.routing.explaining import RouteReport
+    from ragflow.watching.tallies import By
 
 __all__ = ["App", "open"]
 
@@ -251,6 +252,13 @@ class App:
     def run(self, run: str, asker: Asker) -> dict[str, Any]:
         """Give one run record; ``last`` is the asker's newest. Raises ``NotFound``."""
         return self._history.get(run, asker).to_json()
+
+    @map_errors()
+    def stats(self, asker: Asker, *, since: str | None = None, by: "By | None" = None) -> dict[str, Any]:
+        """Give what came of the runs that the asker may see: ``ragflow.stats/1``."""
+        from ragflow.watching.stats import stats
+
+        return stats(self.config, self._runs, self._history, asker, since=since, by=by)
 
     @map_errors()
     def health(self, *, fix: bool) -> "list[Check]":

@@ -131,7 +131,8 @@ class Draft:
     """What an answerer proposes.
 
     The quotes of ``claims`` count their passage from 0 in ``passages``. ``missing``: parts of the question
-    that it leaves open. ``model`` None: no model took part.
+    that it leaves open. ``model`` None: no model took part. ``tokens_out``: those of
+    ``tokens`` that it wrote.
     """
 
     claims: tuple[Proposed, ...]
@@ -142,6 +143,7 @@ class Draft:
     prompt_digest: str | None = None
     cost_usd: float = 0.0
     tokens: int = 0
+    tokens_out: int = 0
     warnings: tuple[str, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """The run records of a workspace, as an asker may see them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -37,6 +37,24 @@ class History:
                 return seen[:limit]
             read *= 4
 
+    def each(self, asker: Asker, *, since: str = "") -> Iterator[Run]:
+        """Give all runs created since then (``timestamp``), oldest first, one at a time."""
+        owner = None if asker.auditor and not asker.acting else asker.actor
+        return self.seen(self._store.each(owner=owner, since=since), asker)
+
+    def seen(self, runs: Iterable[Run], asker: Asker) -> Iterator[Run]:
+        """Give those of the runs that the asker may see. Each document is looked up once."""
+        hidden: dict[str, bool] = {}
+
+        def of(documents: frozenset[str]) -> bool:
+            new = documents.difference(hidden)
+            if new:
+                found = self._library().hidden(new, frozenset(asker.readers))
+                hidden.update((name, name in found) for name in new)
+            return any(hidden[name] for name in documents)
+
+        return (run for run in runs if self._may_see(run, asker, of))
+
     def get(self, run: str, asker: Asker) -> Run:
         """Give one run; ``last`` is the asker's own newest. Raises ``NotFound``."""
         if run == "last":
@@ -48,13 +66,17 @@ class History:
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return found
 
-    def _may_see(self, run: Run, asker: Asker) -> bool:
+    def _may_see(
+        self, run: Run, asker: Asker, any_hidden: Callable[[frozenset[str]], bool] | None = None
+    ) -> bool:
         own = run.actor[0] == asker.actor
         if not own and (asker.acting or not asker.auditor):
             return False
         if run.kind in _OPERATORS:
             return not asker.acting and (own or asker.impersonator)
         documents = named(run)
+        if any_hidden is not None:
+            return not any_hidden(documents)
         return not documents or not self._library().hidden(documents, frozenset(asker.readers))
 
 

@@ -23,6 +23,7 @@ from ragflow.models.accounts import Account
 from ragflow.records import Run, new_id, timestamp
 from ragflow.reports import IndexReport
 from ragflow.runs import RunStore
+from ragflow.watching import exporting
 
 if TYPE_CHECKING:
     from ragflow.models.vector_costs import Cost
@@ -86,6 +87,7 @@ def run(
     began, created = time.perf_counter(), timestamp()
     with writing() as store:
         if not wanted.dry_run:
+            exporting.ready(config)
             parts.ready(config)
             work.embedder()  # absent weights are told before anything is read
         work.runs.expire(config.runs.keep_days)
@@ -130,9 +132,10 @@ def run(
         about = {"sources": list(wanted.sources)}
         if wanted.again is not None:
             about["again"] = list(wanted.again)
-        work.runs.add(
+        ended = work.runs.add(
             replace(blank, run=name, exit_code=report.exit_code, input=about, output=report.to_json())
         )
+        exporting.told(config, ended.to_json())
     return report
 
 

@@ -209,6 +209,9 @@ def _draft(
             return failed
         step.cost_usd, step.tokens = draft.cost_usd, draft.tokens
         step.output = {"model": draft.model, "claims": len(draft.claims)}
+        if draft.model is not None:
+            read = draft.tokens - draft.tokens_out
+            step.output |= {"tokens_in": read, "tokens_out": draft.tokens_out}
     return draft
 
 

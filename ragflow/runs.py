@@ -114,6 +114,27 @@ class RunStore:
         """Return at most ``limit`` runs, newest first, of one owner or of all."""
         return self._rows(True if owner is None else _runs.c.owner == owner, limit=limit)
 
+    def each(self, *, owner: str | None = None, since: str = "") -> Iterator[Run]:
+        """Give the runs created since then (``timestamp``), oldest first, of one owner or of all.
+
+        One at a time: they need not fit into memory.
+        """
+        wanted = _runs.c.created >= since
+        if owner is not None:
+            wanted &= _runs.c.owner == owner
+        with self.connected() as connection:
+            if connection is None or not connection.dialect.has_table(connection, _runs.name):
+                return
+            rows = select(_runs.c.record).where(wanted).order_by(_runs.c.seq)
+            for (record,) in connection.execution_options(yield_per=20).execute(rows):
+                yield _parse(record)
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection | None]:
+        """Give a connection that reads the file, whatever tables are in it; None where there is none."""
+        with _read(self.path) as connection:
+            yield connection
+
     def _rows(self, condition: Any, *, limit: int) -> tuple[Run, ...]:
         with _read(self.path) as connection:
             if connection is None:

@@ -26,6 +26,7 @@ TESTS = {
         "tests/ragflow/test_api_embedding.py",
         "tests/ragflow/test_api_embedding_cli.py",
     ],
+    "telemetry": ["tests/ragflow/test_telemetry.py"],
     "ragas": ["tests/evals/test_judges.py"],
 }
 TOOLS = ["pytest", "pytest-randomly", "hypothesis", "packaging", "psutil"]

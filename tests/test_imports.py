@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from embedding_server import EmbeddingServer
+from otlp_receiver import Receiver
 
 HEAVY = [
     "dbos",
@@ -17,6 +18,7 @@ HEAVY = [
     "onnx",
     "onnxruntime",
     "openpyxl",
+    "opentelemetry",
     "pptx",
     "psycopg",
     "pypdfium2",
@@ -68,6 +70,7 @@ EXTRAS = {
     "ragas": {"ragas", "langchain_community"},
     "s3": {"s3fs", "botocore"},
     "postgres": {"psycopg"},
+    "telemetry": {"opentelemetry"},
 }
 """What each extra brings: the packages that are slow to import, or large."""
 WALK = """
@@ -132,6 +135,13 @@ def test_an_engine_of_an_api_loads_litellm_and_no_other(folder, embedder):
     with EmbeddingServer(embedder) as server:
         flags = ["--set", "embed.engine=litellm", "--set", "embed.model=openai/any"]
         assert walked(folder, [*flags, "--set", f"embed.api_base={server.url}"]) == EXTRAS["llm"]
+
+
+def test_a_receiver_of_traces_loads_their_encoder_and_no_other(folder):
+    with Receiver() as receiver:
+        flags = ["--set", f"telemetry.endpoint={receiver.url}"]
+        assert walked(folder, flags) == EXTRAS["telemetry"]
+    assert len(receiver.posts) == 2, "the index run, and the question"
 
 
 def test_the_second_parser_is_loaded_by_its_workers_alone(folder):

@@ -12,6 +12,7 @@ from ragflow.cli import (
     approving,
     asking,
     connecting,
+    counting,
     documents,
     evaluating,
     failing,
@@ -68,6 +69,7 @@ def build() -> Any:
     approving.add(program)
     access.add(program)
     evaluating.add(program)
+    counting.add(program)
     return typer.main.get_command(program)
 
 

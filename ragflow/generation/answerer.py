@@ -103,6 +103,7 @@ class LLMAnswerer:
             prompt_digest=self._wording.digest,
             cost_usd=reply.cost_usd,
             tokens=reply.tokens_in + reply.tokens_out,
+            tokens_out=reply.tokens_out,
             warnings=self._warnings(reply),
         )
 
