@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evals.cases import Turn
 from indexes.errors import StoreNotWritable
 from indexes.query import Found
 from ragflow import parts, prompts
 from ragflow.answers import Answer, Rejected
-from ragflow.asking import Casting, Draft, Evidence, Lineup, Question, Routed
+from ragflow.asking import Casting, Draft, Evidence, Lineup, Parts, Question, Routed
+from ragflow.assembling import TierModels, hidden_from, masked
 from ragflow.casting import estimate
 from ragflow.config import Config
 from ragflow.deadlines import Deadline
 from ragflow.errors import UsageError
+from ragflow.guards.question import blanked
 from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.models.accounts import Account
@@ -23,7 +25,11 @@ from ragflow.models.calls import Estimate
 from ragflow.parts import Models, Workshop
 from ragflow.pipeline import ask
 from ragflow.records import asked, new_id
+from ragflow.redact import redact
+from ragflow.replaying.recording import recorded, recorded_models
+from ragflow.replaying.tape import Asked, Tape, digest_of_tape, packed
 from ragflow.reports import EstimateReport
+from ragflow.ruling import Ruling
 from ragflow.runs import RunStore
 from ragflow.steps import Record
 from ragflow.watching import exporting
@@ -71,34 +77,65 @@ class Answering:
         ``exporting.ready`` raises.
         """
         exporting.ready(self._config)
-        record, models = self._record(), Models(self._config, spending=self._account)
-        if options.thread is not None:  # "last" would be another run the next time that it is looked up
-            options = replace(options, thread=self._history.get(options.thread, asker).run)
-        understood = self._understood(text, asker, options, record, models)
-        question = question_of(understood.text if understood else text, sources, asker, options)
-        answer = ask(
-            question,
-            parts=self._workshop.parts(fallback=options.fallback, models=models),
-            record=record,
-            rules=parts.rules(self._config, explain=options.explain),
-        )
-        if understood is not None:
-            standalone = understood.text if understood.changed else None
-            answer = replace(answer, question=text, thread=options.thread, standalone=standalone)
+        record = self._record()
+        answer, tape = self._answered(text, sources, asker, options, record)
+        shown, ruling = packed(tape), self._ruling
         run = asked(
             answer,
             actor=asker.principals,
             steps=record.steps,
             config_digest=self._config.digest,
             version=version("ragflow"),
-            hide=self._config.runs.redact,
         )
+        run = replace(run, policy=ruling.digest, tape=digest_of_tape(shown))
         try:
-            run = self._runs.add(run)
+            run = self._runs.add(run, tape=shown, rules=ruling.text)
         except StoreNotWritable:
             return replace(answer, run=None)
         exporting.told(self._config, run.to_json())
         return answer
+
+    def taped(
+        self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions
+    ) -> tuple[Answer, dict[str, Any], dict[str, float]]:
+        """Answer, and give besides the tape and what was spent (``cost_usd``, ``tokens``); nothing is recorded.
+
+        Raises as ``answer``.
+        """
+        record = self._record()
+        answer, tape = self._answered(text, sources, asker, options, record)
+        return answer, tape, {key: sum(step[key] for step in record.steps) for key in ("cost_usd", "tokens")}
+
+    def _answered(
+        self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions, record: Record
+    ) -> tuple[Answer, dict[str, Any]]:
+        tape = Tape(self._asked(text, sources, asker, options), created=record.created)
+        models = recorded_models(Models(self._config, spending=self._account), tape)
+        working = self._workshop.parts(
+            fallback=options.fallback, models=models, around=partial(recorded, tape=tape)
+        )
+        answer = carried_out(self._config, tape.asked, sources, Working(working, models), record)
+        return answer, tape.to_json()
+
+    def _asked(self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> Asked:
+        """Return what is asked, redacted: nothing behind this line sees what ``runs.redact`` names."""
+        kinds, thread, turns = self._config.runs.redact, options.thread, None
+        if thread is not None:  # "last" would be another run the next time that it is looked up
+            thread = self._history.get(thread, asker).run
+            turns = earlier(self._history, thread, asker)
+        return Asked(
+            question=redact(text, kinds),
+            warnings=blanked(text, kinds),
+            actor=asker.actor,
+            readers=tuple(sorted(asker.readers)),
+            sources=sources if options.sources else None,
+            tier=options.tier,
+            fallback=options.fallback,
+            explain=options.explain,
+            metadata={key: redact(value, kinds) for key, value in options.metadata.items()},
+            thread=thread,
+            turns=turns,
+        )
 
     def estimate(
         self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions
@@ -106,20 +143,21 @@ class Answering:
         """Say what the models of the route would cost at most; none is asked, nothing is recorded."""
         working = self._workshop.parts(free=True)
         pricing = Pricing(working.casting)
+        asking = self._asked(text, sources, asker, replace(options, thread=None))
         answer = ask(
-            question_of(text, sources, asker, options),
+            question_of(asking, sources),
             parts=replace(working, casting=pricing),
             record=self._record(),
             rules=parts.rules(self._config, explain=False),
         )
         reason = answer.reason if pricing.estimates is None else None
-        return EstimateReport(text, answer.route, pricing.estimates or (), reason)
+        return EstimateReport(asking.question, answer.route, pricing.estimates or (), reason)
 
     def route(self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> "RouteReport":
         """Say where a question goes, and why; nothing is recorded."""
         from ragflow.routing.explaining import explain
 
-        question = question_of(text, sources, asker, options)
+        question = question_of(self._asked(text, sources, asker, replace(options, thread=None)), sources)
         seconds = self._config.answer.timeout
         return explain(question, parts=self._workshop.parts(), record=self._record(), seconds=seconds)
 
@@ -128,13 +166,37 @@ class Answering:
         self._account.begin(self._config.answer.timeout)
         return Record(new_id("r"), used=lambda: self._account.used)
 
-    def _understood(
-        self, text: str, asker: Asker, options: AskOptions, record: Record, models: Models
-    ) -> "Standalone | None":
-        """Return the question as it reads without its thread; None where it follows none."""
-        if options.thread is None:
-            return None
-        return understand(self._config, text, earlier(self._history, options.thread, asker), record, models)
+    @cached_property
+    def _ruling(self) -> Ruling:
+        return Ruling(self._config)
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What works on one question: the parts, and the models that it may be understood by."""
+
+    parts: Parts
+    models: TierModels
+
+
+def carried_out(
+    config: Config, asked: Asked, sources: tuple[str, ...], working: Working, record: Record
+) -> Answer:
+    """Understand a question without its thread, if it follows one, and answer it. Raises as ``ask``.
+
+    ``sources``: those that were asked for, or all that are configured.
+    """
+    understood = None
+    if asked.turns is not None:
+        understood = understand(config, asked.question, asked.turns, record, working.models)
+    question = question_of(asked, sources, understood.text if understood else None)
+    answer = ask(
+        question, parts=working.parts, record=record, rules=parts.rules(config, explain=asked.explain)
+    )
+    if understood is None:
+        return answer
+    standalone = understood.text if understood.changed else None
+    return replace(answer, question=asked.question, thread=asked.thread, standalone=standalone)
 
 
 class Pricing:
@@ -170,7 +232,7 @@ class Pricing:
 
 
 def understand(
-    config: Config, text: str, turns: Sequence[Turn], record: Record, models: Models
+    config: Config, text: str, turns: Sequence[Turn], record: Record, models: TierModels
 ) -> "Standalone":
     """Return a question as it reads without the turns before it: by rules, or by the router's model."""
     from ragflow.routing.threads import by_model, standalone  # most questions follow none
@@ -182,22 +244,23 @@ def understand(
         else:
             prompt = prompts.load("standalone.md", config.folder)
             model, deadline = models(config.router.tier)[0], Deadline(config.answer.timeout)
-            hide = partial(parts.masked, parts.hidden_from(model, config))
+            hide = partial(masked, hidden_from(model, config))
             found = by_model(text, turns, model, prompt, deadline, mask=hide)
         step.output, step.cost_usd, step.tokens = {"changed": found.changed}, found.cost_usd, found.tokens
     return found
 
 
-def question_of(text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions) -> Question:
-    """Return the question that the pipeline is asked."""
+def question_of(asked: Asked, sources: tuple[str, ...], text: str | None = None) -> Question:
+    """Return the question that the pipeline is asked; ``text``: as it was understood."""
     return Question(
-        text=text,
-        actor=asker.actor,
-        readers=frozenset(asker.readers),
+        text=asked.question if text is None else text,
+        actor=asked.actor,
+        readers=frozenset(asked.readers),
         sources=sources,
-        asked_for=bool(options.sources),
-        metadata=options.metadata,
-        tier=options.tier,
+        asked_for=asked.sources is not None,
+        metadata=asked.metadata,
+        tier=asked.tier,
+        warnings=asked.warnings,
     )
 
 

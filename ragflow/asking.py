@@ -1,6 +1,6 @@
 """The values that pass between the steps of ``ask``, and the parts that make them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -20,7 +20,8 @@ class Question:
     ``text`` is the standalone question. ``actor`` is who acts, ``readers`` are the principals whose rights
     count. ``sources`` are those that were asked for or are configured; ``asked_for``: a person named them,
     so no route may widen or narrow them. ``metadata``: what the caller says of the question, for rules.
-    ``tier``: the model tier that was asked for by name; None leaves it to the route.
+    ``tier``: the model tier that was asked for by name; None leaves it to the route. ``warnings``: what is
+    to be said of the question in any case.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Question:
     asked_for: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     tier: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,10 @@ class Casting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Who does what in ``ask``. ``entailment`` None: claims are checked without a model."""
+    """Who does what in ``ask``. ``entailment`` None: claims are checked without a model.
+
+    ``timer`` gives the deadline of a question from the seconds that it may take.
+    """
 
     index: Index
     guard: Guard
@@ -240,3 +245,4 @@ class Parts:
     weigher: Weigher
     casting: Casting
     entailment: Entailment | None = None
+    timer: Callable[[float], Deadline] = Deadline

@@ -1,6 +1,6 @@
 """The parts that the configuration asks for. What ``ask`` and an evaluation use is made here, once."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,22 +12,17 @@ from indexes.index import EmbeddedIndex
 from indexes.nominating import Nominator
 from indexes.query import Hit, Ranking
 from indexes.store import Store
-from ragflow import prompts
+from ragflow import assembling
 from ragflow.asking import Parts, Rules, Weigher
+from ragflow.assembling import Outside, TierModels, assembled
 from ragflow.built_with import settings_of
-from ragflow.casting import ConfiguredCasting
 from ragflow.concealing import ConcealingWeigher
 from ragflow.config import Config
 from ragflow.cross_encoders import CrossEncoders
 from ragflow.evidence import SentenceWeigher
-from ragflow.guards.guard import ConfiguredGuard
-from ragflow.masking import mask
 from ragflow.models.accounts import Account
 from ragflow.models.calls import Model
-from ragflow.redact import Kind
-from ragflow.routing.router import ConfiguredRouter
 from ragflow.routing.scores import Described, SourceScorer
-from ragflow.routing.ties import TieBreaker
 from ragflow.sight import hidden_from_embedder
 
 if TYPE_CHECKING:
@@ -184,16 +179,6 @@ class Models:
         self._means = Means(self._account.spending, secret=self._config.secret)
 
 
-def hidden_from(model: Model, config: Config) -> tuple[Kind, ...]:
-    """Return what this model must not see: nothing is hidden from one on this machine."""
-    return () if model.local else config.guards.redact
-
-
-def masked(kinds: Collection[Kind], text: str) -> str:
-    """Return a text as a model may see it."""
-    return mask([text], kinds).texts[0]
-
-
 class Workshop:
     """Makes the parts of ``ask`` over one open index; what is dear to make is made once.
 
@@ -227,33 +212,35 @@ class Workshop:
             name: Described(source.description, source.examples) for name, source in config.sources.items()
         }
         self._scorer = SourceScorer(index, embed, sources)
-        wordings = [text for _, text in prompts.texts(config.folder)]
-        self._guard = ConfiguredGuard(config.guards, wordings=wordings, redacted=config.runs.redact)
+        self._guard = assembling.guard(config)
 
-    def parts(self, *, fallback: bool = True, models: Models | None = None, free: bool = False) -> Parts:
-        """Return the parts of one run.
+    def parts(
+        self,
+        *,
+        fallback: bool = True,
+        models: TierModels | None = None,
+        free: bool = False,
+        around: Callable[[Outside], Outside] | None = None,
+    ) -> Parts:
+        """Return the parts of one run; ``fallback`` and ``free`` as in ``assembling``.
 
-        ``fallback``: where no model answers, sentences do. ``free``: no model breaks a tie of the router.
+        ``around`` puts something between the parts and what is outside, such as a recorder.
         """
-        config, opened = self._config, models or Models(self._config)
-        return Parts(
+        outside = self.outside(models or Models(self._config))
+        if around is not None:
+            outside = around(outside)
+        return assembled(self._config, outside, self._guard, fallback=fallback, free=free)
+
+    def outside(self, models: TierModels) -> Outside:
+        """Return what the parts reach outside by: this index, its store, these models."""
+        return Outside(
             index=self._searched,
-            guard=self._guard,
-            router=ConfiguredRouter(
-                config.routes,
-                router=config.router,
-                readable=self._readable,
-                scorer=self._scorer,
-                judge=None if free else self._judge(opened),
-            ),
+            readable=self._readable,
+            scorer=self._scorer,
             weigher=self._weigher,
-            casting=ConfiguredCasting(
-                config,
-                models=opened,
-                text_of=lambda hit: self._index.text(hit.revision),
-                anchors_of=self._anchors,
-                fallback=fallback,
-            ),
+            models=models,
+            text_of=lambda hit: self._index.text(hit.revision),
+            anchors_of=self._anchors,
             entailment=self._entailment,
         )
 
@@ -262,17 +249,3 @@ class Workshop:
 
     def _anchors(self, hit: Hit) -> tuple[Anchor, ...]:
         return self._index.anchors(hit.document, hit.revision)
-
-    def _judge(self, models: Models) -> TieBreaker | None:
-        tier = self._config.router.tier
-        if tier is None:
-            return None
-        [model, *_] = models(tier)
-        prompt = prompts.load("route.md", self._config.folder)
-        hidden = hidden_from(model, self._config)
-        return TieBreaker(
-            model,
-            prompt,
-            describe=lambda name: self._config.sources[name].description,
-            mask=partial(masked, hidden),
-        )

@@ -48,7 +48,7 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
     Raises:
         NoModel: only models were to answer, and none did.
     """
-    deadline = Deadline(rules.seconds)
+    deadline = parts.timer(rules.seconds)
     with record.step("guard") as step:
         inspected = parts.guard.question(question.text)
         step.input, step.output = question.text, {"blocked": inspected.blocked is not None}
@@ -86,7 +86,7 @@ def ask(question: Question, *, parts: Parts, record: Record, rules: Rules) -> An
         run=record.run,
         missing=proven.missing,
         model=proven.model,
-        warnings=(*inspected.warnings, *proven.warnings),
+        warnings=(*question.warnings, *inspected.warnings, *proven.warnings),
         timings_ms=record.timings_ms(),
         explanation=Explanation(proven.rejected, found.hits, evidence.features, proven.passages)
         if rules.explain

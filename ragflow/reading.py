@@ -1,17 +1,13 @@
 """What a run may read: the open workspace, as its own readers may. Only the run itself is recorded."""
 
-import json
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ragflow import identity
 from ragflow.answering import AskOptions
 from ragflow.config import Config
 from ragflow.errors import check_question, map_errors
 from ragflow.identity import Asker
-from ragflow.records import Run
-from ragflow.runs import RunStore
 from ragflow.workflows.contracts import Caller, Object
 from ragflow.workflows.rows import FlowRow
 
@@ -30,12 +26,10 @@ class AppReading:
         """Return ``ragflow.ask/1`` of the run, explained, with what it took in ``spent``; and its tape."""
         text, options = check_question(question), AskOptions(explain=True, tier=tier)
         asker = Asker(actor=caller.actor, readers=caller.readers)
-        kept = _Kept()
         with self._one, map_errors():
-            sources = tuple(self._app.config.sources)
-            answer = self._app.answering(kept).answer(text, sources, asker, options)
-        spent = {key: sum(step[key] for step in kept.steps) for key in ("cost_usd", "tokens")}
-        return {**answer.to_json(), "run": caller.run, "spent": spent}, kept.tape
+            answering = self._app.answering()
+            answer, tape, spent = answering.taped(text, tuple(self._app.config.sources), asker, options)
+        return {**answer.to_json(), "run": caller.run, "spent": spent}, tape
 
     def search(self, question: str, caller: Caller, *, k: int | None = None) -> Object:
         """Return ``ragflow.search/1``."""
@@ -54,20 +48,6 @@ class AppReading:
             shown = self._app.show(document, readers=caller.readers)
             text = self._app.text(document, readers=caller.readers)
         return {**{key: shown[key] for key in ("document", "revision", "title")}, "text": text}
-
-
-class _Kept(RunStore):
-    """Takes the record of an ask that is part of a run: the run's own record holds it, not the chain."""
-
-    def __init__(self) -> None:
-        self.steps: Sequence[Mapping[str, Any]] = ()
-        self.tape: Object | None = None
-
-    def add(self, run: Run, **also: Any) -> Run:
-        """Keep the steps, and the tape where there is one."""
-        self.steps = run.steps
-        self.tape = json.loads(also["tape"]) if "tape" in also else None
-        return run
 
 
 def rights_now(config: Config, actor: str) -> Asker:

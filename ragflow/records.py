@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ragflow.answers import Answer
-from ragflow.redact import Kind, redact
+from ragflow.naming import cited, names
 
 SCHEMA = "ragflow.run/1"
 FIRST = "0" * 64  # what the first run of all has as ``previous``
@@ -25,7 +25,9 @@ class Run:
     ``actor``: the acting user first, then its groups; the run belongs to ``actor[0]``. ``input`` and
     ``output`` are None when expired. ``erased`` holds the original digests of contents that were
     rewritten or removed later, by slot: ``input``, ``output``, ``steps.0`` and so on.
-    ``previous`` and ``digest`` are set by ``RunStore.add``.
+    ``policy``: the digest of the rules that decided. ``tape``: the digest of what the run took from outside
+    (see ``replaying``). Each is None where there is none. ``previous`` and ``digest`` are set by
+    ``RunStore.add``.
     """
 
     run: str
@@ -45,9 +47,11 @@ class Run:
     previous: str = ""
     digest: str = ""
     erased: Mapping[str, str] | None = None
+    policy: str | None = None
+    tape: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object ``ragflow.run/1``; ``erased`` only where something was erased."""
+        """Return the object ``ragflow.run/1``; ``policy``, ``tape``, ``erased`` only where there is one."""
         shown = {
             "schema": SCHEMA,
             "run": self.run,
@@ -67,7 +71,8 @@ class Run:
             "previous": self.previous,
             "digest": self.digest,
         }
-        return shown if self.erased is None else {**shown, "erased": dict(self.erased)}
+        given = {"policy": self.policy, "tape": self.tape, "erased": self.erased and dict(self.erased)}
+        return shown | {key: value for key, value in given.items() if value is not None}
 
     @classmethod
     def from_json(cls, shown: Json) -> "Run":
@@ -111,15 +116,10 @@ def asked(
     steps: Sequence[Json],
     config_digest: str,
     version: str,
-    hide: Collection[Kind],
 ) -> Run:
-    """Return the run of an answer, its question redacted: ``hide`` is the configuration's ``runs.redact``.
-
-    ``actor``: the acting user first. The answer must bear the id of its run.
-    """
+    """Return the run of an answer, which bears its id. ``actor``: the acting user first."""
     if answer.run is None:
         raise AssertionError("an answer without a run cannot be recorded")
-    question = redact(answer.question, hide)
     return Run(
         run=answer.run,
         kind="ask",
@@ -131,24 +131,10 @@ def asked(
         config_digest=config_digest,
         generation=answer.generation,
         version=version,
-        input={"question": question},
-        output=_hidden(answer.to_json(), hide),
+        input={"question": answer.question},
+        output=answer.to_json(),
         steps=tuple(steps),
     )
-
-
-def _hidden(shown: Json, hide: Collection[Kind]) -> dict[str, Any]:
-    """Return an answer's object with what it repeats of the question redacted."""
-    standalone = shown["standalone"]
-    hidden = {
-        **shown,
-        "question": redact(shown["question"], hide),
-        "standalone": standalone and redact(standalone, hide),
-        "missing": [redact(part, hide) for part in shown["missing"]],
-    }
-    if "rejected" in shown:  # a model may have said the question again
-        hidden["rejected"] = [{**one, "text": redact(one["text"], hide)} for one in shown["rejected"]]
-    return hidden
 
 
 def new_id(prefix: str = "r", *, now: datetime | None = None) -> str:
@@ -178,27 +164,54 @@ def sha256(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
+# Of an approval, what a person was shown and said: it is erased with what it rests on.
+_TOLD = ("arguments", "comment", "note", "revised", "screen")
+
+
+def contents(shown: Json) -> dict[str, Any]:
+    """Return what can be erased of a ``ragflow.run/1`` object, by slot: ``input``, ``steps.0`` and so on."""
+    found = {"input": shown["input"], "output": shown["output"]}
+    found |= {f"steps.{at}": step["output"] for at, step in enumerate(shown["steps"])}
+    for at, approval in enumerate(shown["approvals"]):
+        told = {key: approval[key] for key in _TOLD if key in approval}
+        if told:
+            found[f"approvals.{at}"] = told if any(one is not None for one in told.values()) else None
+    return found
+
+
 def digest_of(shown: Json) -> str:
     """Return the digest that a ``ragflow.run/1`` object should bear; erased contents by what they were."""
     kept = shown.get("erased") or {}
     bare = {key: value for key, value in shown.items() if key not in ("digest", "erased")}
+    digests = {slot: kept.get(slot) or sha256(content) for slot, content in contents(shown).items()}
     for slot in ("input", "output"):
-        bare[slot] = kept.get(slot) or sha256(shown[slot])
-    bare["steps"] = [
-        {**step, "output": kept.get(f"steps.{at}") or sha256(step["output"])}
-        for at, step in enumerate(shown["steps"])
+        bare[slot] = digests[slot]
+    bare["steps"] = [{**step, "output": digests[f"steps.{at}"]} for at, step in enumerate(shown["steps"])]
+    bare["approvals"] = [
+        {**_untold(approval), "told": digests[f"approvals.{at}"]}
+        if f"approvals.{at}" in digests
+        else approval
+        for at, approval in enumerate(shown["approvals"])
     ]
     return sha256(bare)
 
 
+def _untold(approval: Json) -> dict[str, Any]:
+    return {key: value for key, value in approval.items() if key not in _TOLD}
+
+
 def citations(run: Run) -> list[tuple[str, str]]:
     """Return the (document, revision) pairs that a run cites, sorted, each once."""
-    cited = (run.output or {}).get("citations", []) if run.kind == "ask" else []
-    return sorted({(each["document"], each["revision"]) for each in cited})
+    if run.kind == "workflow":
+        return sorted(set(cited([run.output, [step["output"] for step in run.steps]])))
+    found = (run.output or {}).get("citations", []) if run.kind == "ask" else []
+    return sorted({(each["document"], each["revision"]) for each in found})
 
 
 def named(run: Run) -> frozenset[str]:
     """Return the documents that a run names: cited, related, found, unreadable, flagged, forgotten."""
+    if run.kind == "workflow":
+        return frozenset(names([run.output, [step["output"] for step in run.steps], list(run.approvals)]))
     output = run.output or {}
     found = [each["document"] for each in output.get("citations", [])]
     found += output.get("related", [])
@@ -211,11 +224,56 @@ def named(run: Run) -> frozenset[str]:
 
 def emptied(run: Run) -> Run:
     """Return the run without its contents, with their digests in ``erased``."""
-    contents = {"input": run.input, "output": run.output}
-    contents |= {f"steps.{at}": step["output"] for at, step in enumerate(run.steps)}
-    kept = {slot: sha256(content) for slot, content in contents.items()} | dict(run.erased or {})
-    steps = tuple({**step, "output": None} for step in run.steps)
-    return replace(run, input=None, output=None, steps=steps, erased=kept)
+    return _emptied(run, contents(run.to_json()))
+
+
+def _emptied(run: Run, slots: Collection[str]) -> Run:
+    """Return the run with these slots empty, and the digest of what was in them in ``erased``."""
+    digests = {slot: sha256(content) for slot, content in contents(run.to_json()).items() if slot in slots}
+    return replace(
+        run,
+        input=None if "input" in slots else run.input,
+        output=None if "output" in slots else run.output,
+        steps=tuple(
+            {**step, "output": None} if f"steps.{at}" in slots else step for at, step in enumerate(run.steps)
+        ),
+        approvals=tuple(
+            {key: None if key in _TOLD else value for key, value in approval.items()}
+            if f"approvals.{at}" in slots
+            else approval
+            for at, approval in enumerate(run.approvals)
+        ),
+        erased=digests | dict(run.erased or {}),
+    )
+
+
+def forgetting(document: str, run: Run) -> Run:
+    """Return the run without any wording of a document; the run itself where it holds none.
+
+    An answer keeps its shape. Of a workflow, the first step that names the document and all that came after
+    it are emptied: their words may come from it without naming it.
+    """
+    if run.kind == "workflow":
+        touched = [at for at, step in enumerate(run.steps) if document in names(step["output"])]
+        if not touched and document not in named(run):
+            return run
+        first = touched[0] if touched else len(run.steps)
+        later = {f"steps.{at}" for at in range(first, len(run.steps))}
+        filled = {slot for slot, content in contents(run.to_json()).items() if content is not None}
+        return _emptied(
+            run, filled & (later | {"output"} | {f"approvals.{at}" for at in range(len(run.approvals))})
+        )
+    output = run.output and without(document, run.output)
+    if output is None or output == run.output:
+        return run
+    return replace(run, output=output, erased={"output": sha256(run.output), **(run.erased or {})})
+
+
+def standing(run: Run) -> str:
+    """Return the digest by which a ``forget`` names what it left of a run."""
+    if run.kind != "workflow":
+        return sha256(run.output)
+    return sha256(contents(run.to_json()))
 
 
 def without(document: str, output: Json) -> dict[str, Any]:
@@ -223,8 +281,8 @@ def without(document: str, output: Json) -> dict[str, Any]:
     erased = dict(output)
     gone: set[int] = set()
     citations = []
-    for cited in output.get("citations", []):
-        each = cited
+    for citation in output.get("citations", []):
+        each = citation
         if each["document"] == document and "quote_sha256" not in each:
             digest = hashlib.sha256(each["quote"].encode()).hexdigest()
             each = {

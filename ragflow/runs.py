@@ -11,73 +11,39 @@ digests included, is not found.
 """
 
 import json
-import os
-import sqlite3
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    select,
-)
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, select
 
-from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
+from indexes.errors import StoreDamaged
+from ragflow import taping
 from ragflow.records import (
     FIRST,
     SCHEMA,
     Run,
     canonical,
     citations,
+    contents,
     digest_of,
     emptied,
-    sha256,
+    forgetting,
+    standing,
     timestamp,
-    without,
 )
+from ragflow.replaying.tape import digest_of_tape
+from ragflow.run_files import cited as _cited
+from ragflow.run_files import reading, truncate_log, writing
+from ragflow.run_files import runs as _runs
 
-SCHEMA_NUMBER = 1
-BUSY_TIMEOUT_S = 10.0
+__all__ = ["Integrity", "RunStore"]
 
 Integrity = Literal["intact", "changed"]
-
-_metadata = MetaData()
-_runs = Table(
-    "runs",
-    _metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("run", String, nullable=False, unique=True),
-    Column("kind", String, nullable=False),
-    Column("owner", String, nullable=False),
-    Column("created", String, nullable=False),
-    Column("record", Text, nullable=False),
-    Index("runs_of_owner", "owner", "seq"),
-    sqlite_autoincrement=True,
-)
-_cited = Table(
-    "cited",
-    _metadata,
-    Column("run", String, primary_key=True),
-    Column("document", String, primary_key=True),
-    Column("revision", String, primary_key=True),
-    Index("cited_document", "document"),
-)
+_ERASABLE = ("ask", "workflow")
 
 
 class RunStore:
@@ -93,10 +59,32 @@ class RunStore:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, run: Run) -> Run:
-        """Append an ended run to the chain; return it with ``previous`` and ``digest`` set."""
-        with _write(self.path) as connection:
+    def add(self, run: Run, *, tape: bytes | None = None, rules: str | None = None) -> Run:
+        """Append an ended run to the chain; return it with ``previous`` and ``digest`` set.
+
+        ``tape`` is that of which ``run.tape`` is the digest, ``rules`` those of ``run.policy``.
+        """
+        with writing(self.path) as connection:
+            if tape is not None:
+                taping.keep(connection, run.run, tape)
+            if rules is not None and run.policy is not None:
+                taping.keep_rules(connection, run.policy, rules)
             return _append(connection, run)
+
+    def tape(self, run: str) -> bytes | None:
+        """Return the bytes of a run's tape; None where it has none, or none any more."""
+        with reading(self.path) as connection:
+            return None if connection is None else taping.kept(connection, run)
+
+    def rules(self, policy: str) -> dict[str, Any] | None:
+        """Return the rules that have this digest; None where they were never kept."""
+        with reading(self.path) as connection:
+            return None if connection is None else taping.kept_rules(connection, policy)
+
+    def forgotten(self, run: str) -> str | None:
+        """Return the ``forget`` run that removed a run's tape, None where none did."""
+        with reading(self.path) as connection:
+            return None if connection is None else _removed_by(connection, run)
 
     def get(self, run: str) -> Run | None:
         """Return a run by its id, or None."""
@@ -132,11 +120,11 @@ class RunStore:
     @contextmanager
     def connected(self) -> Iterator[Connection | None]:
         """Give a connection that reads the file, whatever tables are in it; None where there is none."""
-        with _read(self.path) as connection:
+        with reading(self.path) as connection:
             yield connection
 
     def _rows(self, condition: Any, *, limit: int) -> tuple[Run, ...]:
-        with _read(self.path) as connection:
+        with reading(self.path) as connection:
             if connection is None:
                 return ()
             wanted = select(_runs.c.record).where(condition).order_by(_runs.c.seq.desc()).limit(limit)
@@ -144,7 +132,7 @@ class RunStore:
 
     def check(self, run: str) -> Integrity | None:
         """Recompute a run's digest and both its links of the chain; None where there is no such run."""
-        with _read(self.path) as connection:
+        with reading(self.path) as connection:
             if connection is None:
                 return None
             row = connection.execute(select(_runs).where(_runs.c.run == run)).one_or_none()
@@ -158,7 +146,7 @@ class RunStore:
 
     def cited(self) -> set[tuple[str, str]]:
         """Return every (document, revision) that a run still kept cites: evidence not to be collected."""
-        with _read(self.path) as connection:
+        with reading(self.path) as connection:
             if connection is None:
                 return set()
             pairs = connection.execute(select(_cited.c.document, _cited.c.revision).distinct())
@@ -168,13 +156,14 @@ class RunStore:
         """Remove the contents of runs older than ``keep_days``, leaving digests; return how many."""
         cutoff = timestamp((now or datetime.now(UTC)) - timedelta(days=keep_days))
         old = (_runs.c.created < cutoff) & (_runs.c.kind != "forget")
-        with _write(self.path) as connection:
+        with writing(self.path) as connection:
             expired = 0
             for seq, record in connection.execute(select(_runs.c.seq, _runs.c.record).where(old)).all():
                 run = _parse(record)
                 if run.input is not None or run.output is not None:
                     _rewrite(connection, seq, emptied(run))
                     connection.execute(_cited.delete().where(_cited.c.run == run.run))
+                    taping.remove(connection, [run.run])
                     expired += 1
         if expired:
             truncate_log(self.path)
@@ -183,25 +172,33 @@ class RunStore:
     def erase(self, document: str, *, forget: Run) -> Run:
         """Erase what runs quote of a document; append ``forget``, whose output names what was rewritten.
 
-        The output of ``forget`` becomes ``{"schema": "ragflow.forget/1", "document", "erased"}`` with
-        ``erased`` mapping each rewritten run to the digest of its output as it now stands.
+        The output of ``forget`` becomes ``{"schema": "ragflow.forget/1", "document", "erased", "tapes"}``:
+        ``erased`` maps each rewritten run to the digest of what is left of it (``records.standing``),
+        ``tapes`` are the runs that lost their tape.
         """
-        with _write(self.path) as connection:
+        with writing(self.path) as connection:
             citing = select(_cited.c.run).where(_cited.c.document == document)
-            shown = _runs.c.record.contains(json.dumps(document, ensure_ascii=False), autoescape=True)
+            # Open at its end: a chunk's id begins like this too.
+            opened = json.dumps(document, ensure_ascii=False)[:-1]
+            shown = _runs.c.record.contains(opened, autoescape=True)
             wanted = select(_runs.c.seq, _runs.c.record).where(_runs.c.run.in_(citing) | shown)
             erased: dict[str, str] = {}
-            for seq, record in connection.execute(wanted.where(_runs.c.kind == "ask")).all():
-                run = _parse(record)
-                output = run.output and without(document, run.output)
-                if output is not None and output != run.output:
-                    kept = {"output": sha256(run.output), **(run.erased or {})}
-                    _rewrite(connection, seq, replace(run, output=output, erased=kept))
-                    erased[run.run] = sha256(output)
+            gone = sorted(taping.naming(connection, document))
+            for seq, record in connection.execute(wanted.where(_runs.c.kind.in_(_ERASABLE))).all():
+                before = _parse(record)
+                after = forgetting(document, before)
+                if after != before:
+                    _rewrite(connection, seq, after)
+                    connection.execute(_cited.delete().where(_cited.c.run == after.run))
+                    _cite(connection, after)
+                    erased[after.run] = standing(after)
+            gone = sorted({*gone, *(run for run in erased if taping.has(connection, run))})
+            taping.remove(connection, gone)
             named = {
                 "schema": "ragflow.forget/1",
                 "document": document,
                 "erased": erased,
+                "tapes": gone,
             }
             added = _append(connection, replace(forget, kind="forget", output=named))
         truncate_log(self.path)
@@ -225,10 +222,15 @@ def _append(connection: Connection, run: Run) -> Run:
         "created": run.created,
     }
     connection.execute(_runs.insert().values(**row, record=canonical(run.to_json())))
+    _cite(connection, run)
+    return run
+
+
+def _cite(connection: Connection, run: Run) -> None:
+    """Note what a run cites."""
     cited = [{"run": run.run, "document": name, "revision": revision} for name, revision in citations(run)]
     if cited:
         connection.execute(_cited.insert(), cited)
-    return run
 
 
 def _rewrite(connection: Connection, seq: int, run: Run) -> None:
@@ -259,25 +261,47 @@ def _sound(connection: Connection, row: Any) -> bool:
         return False
     if shown["schema"] != SCHEMA or run.digest != digest_of(shown):
         return False
-    contents = {"input": run.input, "output": run.output}
-    contents |= {f"steps.{at}": step["output"] for at, step in enumerate(run.steps)}
-    rewritten = {slot: contents[slot] for slot in run.erased or {} if contents[slot] is not None}
-    if rewritten and rewritten.keys() != {"output"}:
+    expired = run.input is None and run.output is None
+    rewritten = [slot for slot, content in contents(shown).items() if content is not None]
+    if not {"output"}.issuperset(set(rewritten).intersection(run.erased or ())):
         return False
-    if rewritten and not _forgotten(connection, run.run, sha256(run.output)):
+    if run.erased and not expired and not _forgotten(connection, run):
+        return False
+    if not _taped(connection, run, expired=expired):
         return False
     held = connection.execute(select(_cited.c.document, _cited.c.revision).where(_cited.c.run == run.run))
     return sorted((name, revision) for name, revision in held) == citations(run)
 
 
-def _forgotten(connection: Connection, run: str, digest: str) -> bool:
-    """Does the last ``forget`` that names the run say that its output should now be this?"""
+def _taped(connection: Connection, run: Run, *, expired: bool) -> bool:
+    """Is the tape the one that the record names, and if it is gone, is that accounted for?"""
+    tape = taping.kept(connection, run.run)
+    if tape is not None:
+        return run.tape == digest_of_tape(tape)
+    return run.tape is None or expired or _removed_by(connection, run.run) is not None
+
+
+def _forgotten(connection: Connection, run: Run) -> bool:
+    """Does the last ``forget`` that names the run say that this should now be left of it?"""
+    for shown in _forgets(connection):
+        if run.run in shown["output"]["erased"]:
+            return bool(shown["output"]["erased"][run.run] == standing(run))
+    return False
+
+
+def _removed_by(connection: Connection, run: str) -> str | None:
+    """Return the ``forget`` run that removed a run's tape."""
+    found = (shown["run"] for shown in _forgets(connection) if run in shown["output"].get("tapes", ()))
+    return next(found, None)
+
+
+def _forgets(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Give the ``forget`` runs that are what their digest says, newest first."""
     forgets = select(_runs.c.record).where(_runs.c.kind == "forget").order_by(_runs.c.seq.desc())
     for (record,) in connection.execute(forgets):
         shown = json.loads(record)
-        if run in shown["output"]["erased"]:
-            return bool(shown["output"]["erased"][run] == digest and shown["digest"] == digest_of(shown))
-    return False
+        if shown["digest"] == digest_of(shown):
+            yield shown
 
 
 def _chained(connection: Connection, row: Any) -> bool:
@@ -289,106 +313,3 @@ def _chained(connection: Connection, row: Any) -> bool:
     following = connection.execute(after).scalar_one_or_none()
     linked = run.previous == (FIRST if previous is None else _parse(previous).digest)
     return linked and (following is None or _parse(following).previous == run.digest)
-
-
-def _connect(path: Path, mode: str) -> Callable[[], sqlite3.Connection]:
-    address = f"file:{quote(str(path.absolute()))}?{mode}"
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        connection.execute("PRAGMA secure_delete = ON")  # what is erased must not stay in free pages
-        return connection
-
-    return connect
-
-
-@contextmanager
-def _transaction(path: Path, mode: str, begin: str) -> Iterator[Connection]:
-    # The driver's own transactions start too late (at the first write): we say BEGIN ourselves.
-    engine = create_engine("sqlite://", creator=_connect(path, mode), poolclass=NullPool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    with engine.begin() as connection:
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version > SCHEMA_NUMBER:
-            raise StoreTooNew(
-                f"{path} was written by a newer program (schema {version})",
-                hint="upgrade ragflow",
-            )
-        yield connection
-
-
-@contextmanager
-def _read(path: Path) -> Iterator[Connection | None]:
-    """Open for reading; None where nothing was ever recorded."""
-    if not path.exists():
-        yield None
-        return
-    # A WAL database in a folder that cannot be written opens only as immutable.
-    mode = "mode=ro" if _readable(path) else "mode=ro&immutable=1"
-    with _mapped(path), _transaction(path, mode, "BEGIN") as connection:
-        yield connection
-
-
-def _readable(path: Path) -> bool:
-    try:
-        with closing(_connect(path, "mode=ro")()) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        return False
-    except sqlite3.DatabaseError:
-        return True  # damaged: the transaction says so
-    return True
-
-
-@contextmanager
-def _write(path: Path) -> Iterator[Connection]:
-    with _mapped(path):
-        create_file(path)
-        with _transaction(path, "mode=rw", "BEGIN IMMEDIATE") as connection:
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
-                _metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_NUMBER}")
-            yield connection
-
-
-def create_file(path: Path) -> None:
-    """Make the file private before SQLite sees it, and switch it to WAL."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    with closing(_connect(path, "mode=rw")()) as connection:
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                # The busy timeout does not cover this switch: two processes that create at once meet here.
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-
-
-def truncate_log(path: Path) -> None:
-    """Empty the write-ahead log, so that erased text does not live on in it."""
-    with _mapped(path), closing(_connect(path, "mode=rw")()) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[None]:
-    """Say what a driver's or the operating system's error means here."""
-    try:
-        yield
-    except (OperationalError, sqlite3.OperationalError, OSError) as error:
-        raise StoreNotWritable(
-            f"{path} cannot be opened or written: {_cause(error)}",
-            hint="check the rights and the space of the folder, and that no other process holds the file",
-        ) from error
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        raise StoreDamaged(
-            f"{path} is damaged: {_cause(error)}",
-            hint="restore runs.sqlite from a backup, or move it away",
-        ) from error
-
-
-def _cause(error: Exception) -> str:
-    return str(error.orig if isinstance(error, DatabaseError) else error)

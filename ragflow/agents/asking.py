@@ -10,6 +10,7 @@ from ragflow.agents.choices import Choice, choice_shape, meant
 from ragflow.agents.leaves import changed
 from ragflow.agents.spending import Limit, Spent
 from ragflow.agents.wording import View, compose, showing
+from ragflow.assembling import hidden_from
 from ragflow.complaints import near
 from ragflow.config import Config
 from ragflow.deadlines import Deadline
@@ -17,7 +18,6 @@ from ragflow.errors import ExtraMissing
 from ragflow.masking import unmask
 from ragflow.models import replies
 from ragflow.models.calls import Message, Model, ModelFailed, Prompt
-from ragflow.parts import hidden_from
 from ragflow.records import canonical
 from ragflow.redact import redact
 from ragflow.steps import Step

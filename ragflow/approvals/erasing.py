@@ -14,7 +14,7 @@ from ragflow.approvals.opening import file_of, opened
 from ragflow.approvals.rows import Asked, matching, now_utc
 from ragflow.config import Config
 from ragflow.records import canonical, timestamp, without
-from ragflow.runs import truncate_log
+from ragflow.run_files import truncate_log
 from ragflow.workflows.contracts import Object
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import DatabaseGone

@@ -48,10 +48,13 @@ def inspect(text: str, *, block: bool, redacted: Collection[Kind]) -> Inspected:
     order = reads_like_order(text)
     if order and not block:
         warnings.append(ORDER)
-    found = {one.label for one in private(text, redacted)}
-    if found:
-        warnings.append(f"the question holds private data, blanked in its record: {', '.join(sorted(found))}")
-    return Inspected(BLOCKED if order and block else None, tuple(warnings))
+    return Inspected(BLOCKED if order and block else None, (*warnings, *blanked(text, redacted)))
+
+
+def blanked(text: str, kinds: Collection[Kind]) -> tuple[str, ...]:
+    """Return the warning that private data of these kinds was blanked; none where there is none."""
+    found = sorted({one.label for one in private(text, kinds)})
+    return (f"the question holds private data, which was blanked: {', '.join(found)}",) if found else ()
 
 
 def reads_like_order(text: str) -> bool:

@@ -26,6 +26,15 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
             yield file.name, file.read_bytes().decode(errors="replace")
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of every prompt, by name: that of the folder's own where there is one."""
+    found: dict[str, str] = {}
+    for place in (SHIPPED, folder / "prompts"):
+        for file in sorted(place.glob("*.md")):
+            found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
+
+
 def load(name: str, folder: Path) -> PromptFile:
     """Read a prompt: ``<folder>/prompts/<name>`` if it is there, else the one that is shipped.
 

@@ -148,12 +148,17 @@ def weighed(found: Found, question: Vectors | None, profiles: Mapping[str, Profi
         ),
         key=lambda one: (-one.probability, one.source),
     )
+    return decided(scores, off_topic=strange(found, features))
+
+
+def decided(scores: Sequence[SourceScore], *, off_topic: bool) -> SourceScores:
+    """Return what is to be searched by these scores, best first: the fewest that reach ``REACH``."""
     count = reaching([one.probability for one in scores], REACH)
     return SourceScores(
         tuple(scores),
         tuple(one.source for one in scores[:count]),
         sure=count < len(scores),
-        off_topic=strange(found, features),
+        off_topic=off_topic,
     )
 
 

@@ -210,7 +210,7 @@ def _json() -> "Serializer":
 
 def sqlite_engine(path: Path) -> SqlEngine:
     """Return an engine for DBOS's tables in a file, made (mode 0600, WAL) where it is absent."""
-    from ragflow.runs import create_file
+    from ragflow.run_files import create_file
 
     create_file(path)
     engine = create_engine(f"sqlite:///{path}")
