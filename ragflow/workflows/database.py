@@ -31,9 +31,10 @@ class Database:
     @classmethod
     def of_file(cls, path: Path) -> "Database":
         """Open the tables in a SQLite file, made (mode 0600, WAL) where it is absent."""
-        from ragflow.run_files import create_file  # the records' own file: their rules hold for it
+        from ragflow.run_files import writing  # the records' own file: their rules hold for it
 
-        create_file(path)
+        with writing(path):
+            pass
         engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
 
         @event.listens_for(engine, "connect")
