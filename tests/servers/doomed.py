@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,7 +32,11 @@ from typing import Any, Self
 TRACES = (
     ("ragflow.workflows.durable", "DurableSteps", "take"),
     ("ragflow.tools.effects", "Effects", "claim"),
-    ("ragflow.tools.effects", "Effects", "settle"),
+    ("ragflow.tools.effects", "Effects", "end"),
+    ("ragflow.workflows.rows", "Rows", "begin"),
+    ("ragflow.workflows.rows", "Rows", "take_over"),
+    ("ragflow.workflows.rows", "Rows", "wait"),
+    ("ragflow.workflows.rows", "Rows", "end"),
     ("ragflow.tools.toolbox", "Toolbox", "attempt"),
     ("ragflow.approvals.gate", "ConfiguredGate", "open"),
     ("ragflow.approvals.gate", "ConfiguredGate", "executed"),
@@ -171,6 +176,8 @@ def _run(asked: dict[str, Any], report: Path) -> dict[str, Any]:
     if child == 0:
         try:
             _child(asked, report)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(70)
     killer = None
