@@ -59,8 +59,8 @@ def killed_at(site, doomed, name, at, before, verdict="approve"):
     """Kill the first command at a boundary, or the decision where the first one has fewer; then go on."""
     if at <= before:
         assert site.start(doomed, name, kill_at=at).killed
-        run = next((one for one in [site.run_of(doomed)] if one), None)
-        if run is None or site.record(doomed, run)["input"]["input"]["name"] != name:
+        run = site.run_of(doomed, name)
+        if run is None:
             assert not each(site, name)  # it died before anything was promised
             return None
     else:
@@ -91,8 +91,8 @@ def test_killed_at_every_boundary_what_was_rejected_is_not_done(site, doomed, ro
     for at in chosen(list(range(1, before + after)), rounds(fast=4, soak=before + after), seed=2):
         name = f"no{at}"
         began = site.start(doomed, name, kill_at=at)
-        run = site.run_of(doomed) if began.killed else began.json()["run"]
-        if run is None or site.record(doomed, run)["input"]["input"]["name"] != name:
+        run = site.run_of(doomed, name) if began.killed else began.json()["run"]
+        if run is None:
             continue
         record = site.carry(doomed, run, "reject")
         assert (record["status"], record["outcome"]) == ("done", "rejected"), (at, record)
@@ -104,8 +104,8 @@ def test_killed_at_any_moment_again_and_again(site, doomed, rounds):
     for number in range(rounds(fast=5, soak=100)):
         name = f"any{number}"
         site.start(doomed, name, kill_after=chance.uniform(0.05, 1.5))
-        run = site.run_of(doomed)
-        if run is None or site.record(doomed, run)["input"]["input"]["name"] != name:
+        run = site.run_of(doomed, name)
+        if run is None:
             assert not each(site, name)
             continue
         site(doomed, "runs", "resume", run, kill_after=chance.uniform(0.05, 1.5))

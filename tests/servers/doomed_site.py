@@ -103,10 +103,12 @@ class Site:
         flags = ["--json", *(["--detach"] if detach else [])]
         return self(doomed, "run", "chain", "--input", json.dumps({"name": name}), *flags, **kill)
 
-    def run_of(self, doomed: Doomed) -> str | None:
-        """The newest run of mia, if any was begun."""
-        rows = self(doomed, "runs", "list", "--json").out.splitlines()
-        return json.loads(rows[0])["run"] if rows else None
+    def run_of(self, doomed: Doomed, name: str) -> str | None:
+        """The run of that name, if it was begun."""
+        rows = self(doomed, "runs", "list", "--limit", "1000", "--json").out.splitlines()
+        found = [one["run"] for one in map(json.loads, rows) if one["input"]["input"]["name"] == name]
+        assert len(found) <= 1, found
+        return found[0] if found else None
 
     def record(self, doomed: Doomed, run: str) -> dict[str, Any]:
         shown = self(doomed, "runs", "show", run, "--json")
