@@ -182,7 +182,8 @@ class Toolbox:
         try:
             if tool.use in ("search", "ask", "fetch"):
                 return perform()  # an answer keeps its own time, and the index its own thread
-            slack = _SLACK_S if self._keeps_time(action.tool) else 0
+            watched = self._keeps_time(action.tool) or tool.use == "mail"  # their sockets have time-outs
+            slack = _SLACK_S if watched else 0
             return within(perform, tool.timeout + slack, action.tool)
         except ToolFailed as error:
             if action.effect == "read":

@@ -121,6 +121,7 @@ class Made:
         self.gate = gate or Told()
         self.kept: list[dict[str, Any]] = []
         self.waited: list[float] = []
+        folder.mkdir(exist_ok=True)
         self.database = Database.of_file(folder / "runs.sqlite")
         self.use(**sections)
 
