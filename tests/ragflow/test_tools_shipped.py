@@ -204,7 +204,8 @@ def test_a_password_goes_only_over_a_line_whose_certificate_is_trusted(
     with pytest.raises(ToolFailed, match="535") as failed:
         workspace.call("mail", LETTER)
     assert failed.value.happened is False
-    assert "open" not in workspace.everything()
+    assert "open sesame" not in workspace.everything()
+    assert "open barley" not in workspace.everything()
     monkeypatch.delenv("MAIL_PASSWORD")
     workspace.new_run(4)
     with pytest.raises(ToolFailed, match="MAIL_PASSWORD is not set"):
