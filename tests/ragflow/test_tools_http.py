@@ -1,4 +1,4 @@
-"""HTTP actions: a request as data; whatever a server does is a result, or an error that says what is known."""
+"""HTTP actions: a request as data; what a server does is a result, or an error that says what is known."""
 
 import json
 
@@ -30,8 +30,8 @@ def made(folder, url, *, effect="write", environ=None, **http):
 
 def failed(workspace, **arguments):
     """What one try says that fails: no person, no recovery."""
+    action = workspace.toolbox.check("desk", {"order": "A-1", **arguments}, workspace.caller, "0")
     with pytest.raises(ToolFailed) as found:
-        action = workspace.toolbox.check("desk", {"order": "A-1", **arguments}, workspace.caller, "0")
         workspace.toolbox.attempt(action, workspace.caller)
     workspace.database.close()
     return found.value
@@ -198,9 +198,19 @@ def test_a_tool_is_asked_by_key_and_gives_what_it_knows(tmp_path, server):
     assert workspace.toolbox.state(action) == State("not_done")
     given = workspace.toolbox.attempt(action, workspace.caller)
     assert workspace.toolbox.state(action) == State("done", given)
-    workspace.use(tools={"desk": {"effect": "write", "roles": ["everyone"], "http": {
-        "url": f"{server.url}/refund", "ask": {"url": f"{server.url}/fail"},
-        "arguments": {"order": {"type": "string"}}}}})  # fmt: skip
+    workspace.use(
+        tools={
+            "desk": {
+                "effect": "write",
+                "roles": ["everyone"],
+                "http": {
+                    "url": f"{server.url}/refund",
+                    "ask": {"url": f"{server.url}/fail"},
+                    "arguments": {"order": {"type": "string"}},
+                },
+            }
+        }
+    )
     assert workspace.toolbox.state(action) == State("unknown")
     workspace.database.close()
 
@@ -208,20 +218,32 @@ def test_a_tool_is_asked_by_key_and_gives_what_it_knows(tmp_path, server):
 @pytest.mark.parametrize(
     ("schema", "good", "bad"),
     [
-        ({"type": "string", "pattern": "^A-", "minLength": 3, "maxLength": 5}, ["A-1", "A-123"], ["A-", "B-1", "A-1234", 1, None]),
+        (
+            {"type": "string", "pattern": "^A-", "minLength": 3, "maxLength": 5},
+            ["A-1", "A-123"],
+            ["A-", "B-1", "A-1234", 1, None],
+        ),
         ({"type": "integer", "minimum": 0, "maximum": 9}, [0, 9], [-1, 10, 1.5, True, "1"]),
         ({"type": "number", "minimum": 0.5}, [0.5, 7], [0.4, "7", True, None]),
         ({"type": "boolean"}, [True, False], [1, 0, "true"]),
         ({"enum": ["a", 1, None]}, ["a", 1, None], ["b", True, 2]),
         ({"type": "string", "enum": ["a", "b"]}, ["a"], ["c", 1]),
-        ({"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2}, [[1], [1, 2]], [[], [1, 2, 3], ["1"], 1]),
         (
-            {"type": "object", "properties": {"k": {"type": "boolean"}, "o": {"type": "string"}}, "required": ["k"]},
+            {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2},
+            [[1], [1, 2]],
+            [[], [1, 2, 3], ["1"], 1],
+        ),
+        (
+            {
+                "type": "object",
+                "properties": {"k": {"type": "boolean"}, "o": {"type": "string"}},
+                "required": ["k"],
+            },
             [{"k": True}, {"k": True, "o": "x"}],
             [{}, {"k": 1}, {"k": True, "z": 1}, []],
         ),
     ],
-)  # fmt: skip
+)
 def test_arguments_are_what_their_schemas_say(tmp_path, server, schema, good, bad):
     workspace = made(
         tmp_path, f"{server.url}/echo", arguments={"schema": schema}, body={"v": {"argument": "schema"}}
@@ -282,24 +304,72 @@ def test_a_webhook_that_is_turned_away_did_not_happen(tmp_path, server, monkeypa
         ({"http": {"url": "http://x/", "ask": {"url": "/refund"}}, "effect": "write"}, "no plain http"),
         ({"http": {"url": "http://x/"}}, "sends a POST: say effect: write"),
         ({"http": {"url": "http://x/", "method": "GET", "body": {}}}, "a GET has no body"),
-        ({"http": {"url": "http://x/", "arguments": {"a": {"type": "text"}}}, "effect": "read"}, "the type of a is"),
-        ({"http": {"url": "http://x/", "arguments": {"a": {"type": "string", "format": "date"}}}, "effect": "read"}, '"format" in the schema of a'),
-        ({"http": {"url": "http://x/", "arguments": {"a": {"type": "string", "pattern": "("}}}, "effect": "read"}, "unclosed group"),
-        ({"http": {"url": "http://x/", "arguments": {"order": {"type": "string"}}, "body": {"x": [{"argument": "ordr"}]}}, "effect": "write"}, 'an argument "ordr" that is not there (nearest: "order")'),
+        (
+            {"http": {"url": "http://x/", "arguments": {"a": {"type": "text"}}}, "effect": "read"},
+            "the type of a is",
+        ),
+        (
+            {
+                "http": {"url": "http://x/", "arguments": {"a": {"type": "string", "format": "date"}}},
+                "effect": "read",
+            },
+            '"format" in the schema of a',
+        ),
+        (
+            {
+                "http": {"url": "http://x/", "arguments": {"a": {"type": "string", "pattern": "("}}},
+                "effect": "read",
+            },
+            "unclosed group",
+        ),
+        (
+            {
+                "http": {
+                    "url": "http://x/",
+                    "arguments": {"order": {"type": "string"}},
+                    "body": {"x": [{"argument": "ordr"}]},
+                },
+                "effect": "write",
+            },
+            'an argument "ordr" that is not there (nearest: "order")',
+        ),
         ({"http": {"url": "http://x/"}, "effect": "write", "retries": 2}, "name its key_header"),
-        ({"http": {"url": "http://x/"}, "effect": "write", "budget": {"argument": "amount", "day": 1}}, 'counts an argument "amount"'),
+        (
+            {"http": {"url": "http://x/"}, "effect": "write", "budget": {"argument": "amount", "day": 1}},
+            'counts an argument "amount"',
+        ),
         ({"http": {"url": "http://x/"}, "effect": "write", "budget": {"day": 1}}, "sums no argument"),
         ({"http": {"url": "http://x/"}, "effect": "write", "budget": {"argument": "a"}}, "has no limit"),
-        ({"http": {"url": "http://x/"}, "effect": "write", "settings": {"a": 1}}, "settings belong to a shipped tool"),
+        (
+            {"http": {"url": "http://x/"}, "effect": "write", "settings": {"a": 1}},
+            "settings belong to a shipped tool",
+        ),
         ({"use": "mail"}, "mail is a write: say effect: write"),
         ({"use": "search", "effect": "write"}, "search is a read"),
         ({"use": "search", "settings": {"k": 3}}, "settings of search: k"),
         ({"use": "write_file", "effect": "write", "settings": {}}, "settings of write_file: folder"),
-        ({"use": "write_file", "effect": "write", "retries": 1, "settings": {"folder": "x"}}, "write_file takes none"),
-        ({"use": "mail", "effect": "write", "settings": {"host": "x", "sender": "a@b.example", "to_allowed": ["*"], "tls": "none", "user": "u", "password_env": "P"}}, "in the clear"),
+        (
+            {"use": "write_file", "effect": "write", "retries": 1, "settings": {"folder": "x"}},
+            "write_file takes none",
+        ),
+        (
+            {
+                "use": "mail",
+                "effect": "write",
+                "settings": {
+                    "host": "x",
+                    "sender": "a@b.example",
+                    "to_allowed": ["*"],
+                    "tls": "none",
+                    "user": "u",
+                    "password_env": "P",
+                },
+            },
+            "in the clear",
+        ),
         ({"use": "search", "python": "a:b"}, "exactly one of them"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_said_with_its_line(tmp_path, tool, words):
     with pytest.raises(ConfigError) as wrong:
         Made(tmp_path, tools={"one": {"roles": ["everyone"], **tool}})

@@ -1,4 +1,4 @@
-"""Python functions as tools: what a signature says is checked, before and after; what hangs is left behind."""
+"""Python functions as tools: what a signature says is checked, before and after; what hangs is left."""
 
 import sys
 
@@ -103,7 +103,7 @@ def test_one_model_takes_all_arguments_and_another_is_the_result(folder):
     (offer,) = workspace.calls.offers(workspace.caller)
     assert (offer.description, offer.schema["required"]) == ("Give money back.", ["order"])
     with pytest.raises(ToolRefused, match="x: Extra inputs are not permitted"):
-        workspace.call("whole", {"order": "A-1", "x": 1}) if not workspace.kept.clear() else None
+        workspace.toolbox.check("whole", {"order": "A-1", "x": 1}, workspace.caller, "9")
     workspace.database.close()
 
 
@@ -145,7 +145,7 @@ def test_what_is_no_result_was_done_once_and_fails(folder, name, arguments, kind
 
 def test_a_read_that_hangs_is_left_behind(folder):
     workspace = made(folder, "hang", timeout=0.05)
-    with pytest.raises(ToolFailed, match="longer than 0.05 s") as failed:
+    with pytest.raises(ToolFailed, match=r"longer than 0\.05 s") as failed:
         workspace.call("hang", {"text": "x"})
     assert (failed.value.kind, failed.value.happened) == ("time_out", False)
     workspace.database.close()
@@ -217,9 +217,9 @@ def test_no_secret_and_no_redacted_field_is_kept_anywhere(folder, monkeypatch):
     workspace.new_run(3)
     workspace.gate.needs, workspace.gate.answers = (lambda _: LEADS), ["approved"]
     assert workspace.call("got", {"iban": "DE02120300000000202051", "text": text}) == {}
-    assert module().CALLS == [
+    assert [
         ("DE02120300000000202051", text)
-    ]  # the tool itself gets what it was called with
+    ] == module().CALLS  # the tool itself gets what it was called with
     told += workspace.everything()
     assert "hunter2" not in told
     assert "DE0212" not in told

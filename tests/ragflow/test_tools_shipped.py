@@ -1,15 +1,11 @@
-"""Shipped tools: search, ask, fetch as the run's readers may, mail to a real server, files inside one folder."""
+"""Shipped tools: reading as the run's readers may, mail to a real server."""
 
-import os
 import shutil
 import ssl
 import subprocess
-import threading
-from contextlib import suppress
 from dataclasses import replace
 from email import message_from_bytes
 from email.policy import default as policy
-from itertools import count
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -26,13 +22,17 @@ class Mailbox:
     def __init__(self):
         self.taken, self.answers, self.unknown, self.logins = [], [], set(), []
 
-    async def handle_RCPT(self, server, session, envelope, address, options):
+    async def handle_RCPT(  # noqa: N802 - the name is the library's
+        self, server, session, envelope, address, options
+    ):
         if address in self.unknown:
             return "550 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server, session, envelope):
+    async def handle_DATA(  # noqa: N802 - the name is the library's
+        self, server, session, envelope
+    ):
         answer = self.answers.pop(0) if self.answers else "250 taken"
         if answer.startswith("250"):
             self.taken.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
@@ -59,10 +59,27 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     assert shutil.which("openssl"), "openssl makes the certificate of this test"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            folder / "key.pem",
+            "-out",
+            folder / "cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return folder
 
 
@@ -147,7 +164,7 @@ def test_no_header_and_no_recipient_can_be_smuggled_in(tmp_path, post, change):
 def test_mail_goes_only_where_the_settings_allow_it_and_to_all_or_nobody(tmp_path, post):
     box = post()
     workspace = mailing(tmp_path, box)
-    with pytest.raises(ToolFailed, match="eve@evil.example is not allowed") as failed:
+    with pytest.raises(ToolFailed, match=r"eve@evil\.example is not allowed") as failed:
         workspace.call("mail", {**LETTER, "to": ["mia@northwind.example", "eve@evil.example"]})
     assert failed.value.happened is False
     box.unknown.add("leo@northwind.example")
@@ -242,145 +259,32 @@ def test_reading_tools_read_as_the_readers_of_the_run_may(tmp_path):
     caller = replace(workspace.caller, readers=("group:hr",))
     for number, (name, arguments, wanted) in enumerate(
         [
-            ("ask", {"question": "leave?"}, {"schema": "ragflow.ask/1", "question": "leave?", "readers": ["group:hr"]}),
-            ("search", {"question": "leave?", "k": 3}, {"schema": "ragflow.search/1", "question": "leave?", "hits": [], "k": 3}),
-            ("fetch", {"document": "hr/leave.md"}, {"document": "hr/leave.md", "revision": "0" * 64, "title": "Leave", "text": "28 days of leave."}),
+            (
+                "ask",
+                {"question": "leave?"},
+                {"schema": "ragflow.ask/1", "question": "leave?", "readers": ["group:hr"]},
+            ),
+            (
+                "search",
+                {"question": "leave?", "k": 3},
+                {"schema": "ragflow.search/1", "question": "leave?", "hits": [], "k": 3},
+            ),
+            (
+                "fetch",
+                {"document": "hr/leave.md"},
+                {
+                    "document": "hr/leave.md",
+                    "revision": "0" * 64,
+                    "title": "Leave",
+                    "text": "28 days of leave.",
+                },
+            ),
         ]
-    ):  # fmt: skip
+    ):
         workspace.new_run(number)
         assert workspace.call(name, arguments, caller=caller) == wanted
     workspace.new_run(9)
     with pytest.raises(ToolFailed, match="not found: hr/x") as failed:
         workspace.call("fetch", {"document": "hr/x"})
     assert failed.value.happened is False
-    workspace.database.close()
-
-
-# -- files -------------------------------------------------------------------------------------------
-
-
-def writing(folder, **settings):
-    (folder / "out").mkdir(parents=True)
-    tool = {
-        "use": "write_file",
-        "effect": "write",
-        "roles": ["everyone"],
-        "settings": {"folder": "out", **settings},
-    }
-    return Made(folder, tools={"write": tool})
-
-
-def test_a_file_is_written_whole_and_never_over_another(tmp_path):
-    workspace = writing(tmp_path)
-    result = workspace.call("write", {"path": "replies/A-17.txt", "text": "Dear Mia, ö\n"})
-    file = tmp_path / "out" / "replies" / "A-17.txt"
-    assert file.read_text(encoding="utf-8") == "Dear Mia, ö\n"
-    assert (result["path"], result["bytes"]) == ("replies/A-17.txt", 13)
-    workspace.new_run(2)
-    with pytest.raises(ToolFailed, match="is there already") as failed:
-        workspace.call("write", {"path": "replies/A-17.txt", "text": "other"})
-    assert failed.value.happened is False
-    assert file.read_text(encoding="utf-8") == "Dear Mia, ö\n"
-    assert [one.name for one in file.parent.iterdir()] == ["A-17.txt"]
-    workspace.database.close()
-
-
-def test_a_file_may_be_replaced_where_the_settings_say_so(tmp_path):
-    workspace = writing(tmp_path, overwrite=True)
-    for number, text in enumerate(["one", "two"]):
-        workspace.new_run(number)
-        workspace.call("write", {"path": "a.txt", "text": text})
-    assert (tmp_path / "out" / "a.txt").read_text(encoding="utf-8") == "two"
-    os.symlink(tmp_path / "ragflow.yaml", tmp_path / "out" / "link.txt")
-    os.mkfifo(tmp_path / "out" / "pipe.txt")
-    before = (tmp_path / "ragflow.yaml").read_bytes()
-    for number, name in enumerate(["link.txt", "pipe.txt"], start=5):
-        workspace.new_run(number)
-        with pytest.raises(ToolFailed, match="symlink"):
-            workspace.call("write", {"path": name, "text": "x"})
-    assert (tmp_path / "ragflow.yaml").read_bytes() == before
-    workspace.database.close()
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["../a", "a/../../b", "/etc/passwd", "a//b", "", ".", "..", ".git/hooks/x", "a/.b", "~/a", "a\\..\\b", "a\0b", "a\nb", "x" * 201, "a/"],
-)  # fmt: skip
-def test_no_path_leaves_the_folder_or_hides_in_it(tmp_path, path):
-    workspace = writing(tmp_path)
-    with pytest.raises(ToolRefused) as refused:
-        workspace.call("write", {"path": path, "text": "x"})
-    assert refused.value.kind == "arguments"
-    assert list((tmp_path / "out").iterdir()) == []
-    workspace.database.close()
-
-
-def test_no_symlink_on_the_way_is_followed(tmp_path):
-    workspace = writing(tmp_path)
-    outside = tmp_path / "outside"
-    (outside / "deep").mkdir(parents=True)
-    os.symlink(outside, tmp_path / "out" / "link")
-    (tmp_path / "out" / "real").mkdir()
-    os.symlink(outside / "deep", tmp_path / "out" / "real" / "deep")
-    for number, path in enumerate(["link/a.txt", "link/deep/a.txt", "real/deep/a.txt"]):
-        workspace.new_run(number)
-        with pytest.raises(ToolFailed, match="symlink") as failed:
-            workspace.call("write", {"path": path, "text": "x"})
-        assert failed.value.happened is False
-    assert [one.name for one in outside.rglob("*")] == ["deep"]
-    workspace.database.close()
-
-
-def test_a_folder_that_is_swapped_for_a_symlink_meanwhile_leads_nowhere(tmp_path, rounds):
-    workspace = writing(tmp_path)
-    outside, inside = tmp_path / "outside", tmp_path / "out" / "sub"
-    outside.mkdir()
-    inside.mkdir()
-    over = threading.Event()
-
-    def swap():
-        for number in count():
-            if over.is_set():
-                return
-            # The tool makes the folder where it is gone: then there is nothing to swap this time.
-            for step in (
-                lambda: os.rename(inside, tmp_path / "out" / f"aside{number}"),
-                lambda: os.symlink(outside, inside),
-                lambda: os.unlink(inside),
-            ):
-                with suppress(OSError):
-                    step()
-
-    swapping = threading.Thread(target=swap)
-    swapping.start()
-    written = 0
-    try:
-        for number in range(rounds(fast=60, soak=2000)):
-            action = workspace.toolbox.check(
-                "write", {"path": f"sub/{number}.txt", "text": "x"}, workspace.caller, str(number)
-            )
-            try:
-                workspace.toolbox.attempt(action, workspace.caller)
-                written += 1
-            except ToolFailed as error:
-                assert error.kind in {"rejected", "error"}
-    finally:
-        over.set()
-        swapping.join()
-    assert list(outside.iterdir()) == []
-    inside_now = [one for one in (tmp_path / "out").rglob("*.txt")]
-    assert len(inside_now) >= written
-    workspace.database.close()
-
-
-def test_a_file_that_is_there_with_that_text_was_written(tmp_path):
-    workspace = writing(tmp_path)
-    wanted = {"path": "sub/a.txt", "text": "x"}
-    action = workspace.toolbox.check("write", wanted, workspace.caller, "0")
-    assert workspace.toolbox.state(action).known == "not_done"
-    given = workspace.toolbox.attempt(action, workspace.caller)
-    told = workspace.toolbox.state(action)
-    assert (told.known, told.result) == ("done", given)
-    (tmp_path / "out" / "sub" / "a.txt").write_text("y", encoding="utf-8")
-    assert workspace.toolbox.state(action).known == "not_done"
     workspace.database.close()
