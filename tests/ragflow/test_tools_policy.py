@@ -106,7 +106,18 @@ anything = st.tuples(
     st.one_of(*FITTING.values(), st.dictionaries(st.sampled_from(names), junk)),
     callers,
 )
-wishes = st.lists(st.one_of(fitting, fitting, anything), min_size=1, max_size=12)
+# What a lenient reader would take for the right thing.
+alike = st.sampled_from(["3", "140.0", True, 1, "true", None, ["3"], [True], 5.5])
+nearly = known.flatmap(
+    lambda tool: st.tuples(
+        st.just(tool),
+        st.tuples(FITTING[tool], st.sampled_from(list(SCHEMAS[tool]["properties"])), alike).map(
+            lambda drawn: {**drawn[0], drawn[1]: drawn[2]}
+        ),
+        callers,
+    )
+)
+wishes = st.lists(st.one_of(fitting, fitting, nearly, anything), min_size=1, max_size=12)
 
 
 @pytest.fixture
