@@ -98,7 +98,9 @@ class PolicedCalls:
         def work(step: Step) -> Json:
             step.input = call.tool
             with keeping():
-                arguments = call.given if before is None else self._toolbox.filled(before, call.given, wanted)
+                arguments = call.given
+                if before is not None and self._toolbox.has(call.tool):
+                    arguments = self._toolbox.filled(before, call.given, wanted)
                 action = self._toolbox.check(call.tool, arguments, call.caller, call.name)
                 step.input = action.to_json()
                 try:
@@ -214,7 +216,7 @@ class _Effect:
             known = self._asked(0.0 if self._keyed else max(0.0, self._patience - claim.age))
             if known.known == "done":
                 return self._settled(key, known.result)
-            if known.known == "unknown" and not self._keyed and not again:
+            if known.known == "unknown" and claim.state == "claimed" and not self._keyed:
                 return self._left(key, "the process ended while it was being done")
         try:
             result = self.toolbox.attempt(self.action, self.caller, step)

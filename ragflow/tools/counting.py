@@ -63,7 +63,7 @@ class Counts:
         since = (calls.c.tool == name) & (calls.c.at > now - tool.rate.seconds)
         if connection.execute(select(func.count()).where(since)).scalar_one() >= tool.rate.calls:
             raise ToolRefused(
-                f'the tool "{name}" was called {tool.rate.calls} times in {tool.rate.seconds:g} s: no more now',
+                f'the tool "{name}" was called {tool.rate.calls} times in {tool.rate.seconds:g} s already',
                 kind="rate",
                 hint="wait; tools.rate in ragflow.yaml says how often",
             )

@@ -158,6 +158,7 @@ class MailTool:
             raise made from error
         smtp = session(settings, addresses, self.timeout, self._domain)
         try:
+            smtp.ehlo_or_helo_if_needed()
             if settings.user is not None and password is not None:
                 smtp.login(settings.user, password)
         except BaseException:

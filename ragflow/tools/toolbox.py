@@ -165,14 +165,17 @@ class Toolbox:
             return State("unknown")
         return State(state.known, result)
 
-    def send(self, tool: str, arguments: Object, *, key: str) -> Json:
+    def send(self, tool: str, arguments: Object, *, key: str | None = None) -> Json:
         """Let the program itself call a tool that ``notify`` names: no role is asked for, nothing is counted.
+
+        ``key``: None derives it from the arguments, so that the same message bears the same one.
 
         Raises ``ToolRefused`` (arguments that do not fit) and ``ToolFailed``.
         """
         nobody = Caller(actor="", readers=(), roles=(), run="", workflow="")
         rules = self._tools[tool]
-        return self.attempt(Action(tool, rules.effect, dict(arguments), "", self.policy, key), nobody)
+        known = key or sha256([tool, dict(arguments)])[:32]
+        return self.attempt(Action(tool, rules.effect, dict(arguments), "", self.policy, known), nobody)
 
     # -- one try ---------------------------------------------------------------------------------
 
@@ -182,7 +185,8 @@ class Toolbox:
         try:
             if tool.use in ("search", "ask", "fetch"):
                 return perform()  # an answer keeps its own time, and the index its own thread
-            slack = _SLACK_S if self._keeps_time(action.tool) else 0
+            watched = self._keeps_time(action.tool) or tool.use == "mail"  # their sockets have time-outs
+            slack = _SLACK_S if watched else 0
             return within(perform, tool.timeout + slack, action.tool)
         except ToolFailed as error:
             if action.effect == "read":

@@ -186,6 +186,27 @@ def test_a_status_without_a_place_is_an_answer(serve):
         assert out.request("GET", f"{serve(a=page(b'?', 302)).url}/a").status == 302
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_where_no_redirect_is_allowed_one_is_an_answer_and_nothing_is_sent_on(status, serve):
+    server = serve(a=moved("/b", status), b=page())
+    with outbound(redirects=0) as out:
+        reply = out.request("POST", f"{server.url}/a", body=b"{}")
+    assert (reply.status, reply.headers["location"]) == (status, "/b")
+    assert paths(server) == ["/a"]
+
+
+@pytest.mark.parametrize("after", [{}, {"Retry_After": "3600"}])
+def test_an_error_bears_the_status_that_the_server_answered(after, serve):
+    server = serve(a=page(b"", 503, **after), b=half)
+    with outbound() as out:
+        with pytest.raises(SourceUnavailable) as told:
+            out.request("POST", f"{server.url}/a", body=b"{}")
+        assert told.value.status == 503
+        with pytest.raises(SourceUnavailable) as told:
+            out.request("POST", f"{server.url}/b", body=b"{}")
+        assert told.value.status is None
+
+
 @pytest.mark.parametrize(
     ("status", "method", "becomes"),
     [

@@ -4,7 +4,9 @@ A process is killed by a ``BaseException`` at every boundary of an effect; then 
 the steps that were kept, as another process would.
 """
 
+import sqlite3
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
-from tool_parts import LEADS, MIA, DeskServer, Made, Told
+from sqlalchemy.exc import OperationalError
+from tool_parts import LEADS, MIA, DeskServer, Made
 
 from ragflow.records import sha256
 from ragflow.workflows.contracts import Abandoned, Suspended
@@ -59,6 +62,11 @@ def known(key):
     return {"refund": "R-1"} if any(one["key"] == key for one in happened()) else "not_done"
 
 asked.state_of = known
+
+def unkeyed(order: str) -> dict:
+    return do(order, None)
+
+unkeyed.state_of = lambda key: {"refund": "R-1"} if happened() else "not_done"
 """
 KINDS = ("neither", "keyed", "asked")
 WHERE = ("claim before", "claim after", "before", "after", "settle before", "settle after")
@@ -70,7 +78,7 @@ def desk(tmp_path):
     (tmp_path / "ragflow_desk.py").write_text(MODULE, encoding="utf-8")
     tools = {
         kind: {"python": f"ragflow_desk:{kind}", "effect": "write", "roles": ["group:support"]}
-        for kind in KINDS
+        for kind in (*KINDS, "unkeyed")
     }
     made = Made(tmp_path, tools=tools)
     yield made, sys.modules["ragflow_desk"]
@@ -204,6 +212,42 @@ def test_an_approved_action_that_nobody_can_settle_is_told_to_the_gate(desk):
     assert {one.need.approvers for one in made.gate.requests.values()} == {LEADS.approvers}
 
 
+@pytest.mark.parametrize(("where", "waits"), [("claim after", True), ("settle before", False)])
+def test_not_done_is_believed_only_when_the_dead_process_cannot_be_at_it_any_more(desk, where, waits):
+    made, module = desk
+    kill_at(made, module, where)
+    with pytest.raises(module.Killed):
+        made.call("unkeyed", {"order": "A-17"})
+    assert made.call("unkeyed", {"order": "A-17"}) == {"refund": "R-1"}
+    assert len(module.happened()) == 1
+    assert len(made.waited) == (1 if waits else 0)
+    assert all(0 < seconds <= 20 for seconds in made.waited)
+
+
+def test_a_database_that_fails_is_no_result_of_a_step(desk):
+    made, module = desk
+
+    made.effects._database = Full()
+    with pytest.raises(Abandoned) as left:
+        made.call("keyed", {"order": "A-17"})
+    assert left.value.error.type == "DiskFull"
+    assert [one["name"] for one in made.kept] == ["policy keyed"]
+    made.effects._database = made.database
+    assert made.call("keyed", {"order": "A-17"}) == {"refund": "R-1"}
+    assert len(module.happened()) == 1
+
+
+class Full:
+    """A database whose disk is full, as SQLite says it."""
+
+    @contextmanager
+    def begin(self):
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise OperationalError("INSERT", {}, full)
+        yield
+
+
 def owned(made, owner, fence):
     """Give the run to an executor, as leases do."""
     with made.database.begin() as connection:
@@ -234,7 +278,7 @@ def test_who_does_not_own_the_run_any_more_does_nothing_and_keeps_nothing(desk):
 
 
 def test_who_was_overtaken_cannot_settle_what_another_took_over(desk):
-    made, module = desk
+    made, _ = desk
     owned(made, "one", 1)
     first, second = (replace(made.caller, executor=name, fence=at) for name, at in [("one", 1), ("two", 2)])
     action = made.toolbox.check("keyed", {"order": "A-1"}, first, "0")

@@ -2,13 +2,12 @@
 
 ```python
 made = Made(tmp_path, tools={"refund": {...}}, approvals=[...])
-made.call("refund", {"order": "A-17"})          # one execution of a run; again with the kept steps: made.again()
+made.call("refund", {"order": "A-17"})  # one execution of a run; the next one has the steps kept so far
 ```
 """
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -121,6 +120,7 @@ class Made:
         self.gate = gate or Told()
         self.kept: list[dict[str, Any]] = []
         self.waited: list[float] = []
+        folder.mkdir(exist_ok=True)
         self.database = Database.of_file(folder / "runs.sqlite")
         self.use(**sections)
 
