@@ -240,7 +240,8 @@ def went_on(app: "App", run: str) -> tuple[dict[str, Any] | None, int]:
     if orchestration is None:
         return None, 0
     try:
-        report = orchestration().go_on(run)
+        with orchestration() as work:
+            report = work.go_on(run)
     except RunHeld:
         return None, 0
     kept = ("run", "status", "outcome", "exit_code")
