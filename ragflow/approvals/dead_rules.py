@@ -1,43 +1,32 @@
-"""What is wrong with ``approvals`` and ``notify`` before anything is asked: said when the file is read."""
+"""What is wrong with ``approvals`` before anything is asked: said when the file is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragflow.approval_sections import Approval, Condition
 from ragflow.approvals.comparing import same
-from ragflow.complaints import near
 from ragflow.routing.contradictions import Contradiction
 from ragflow.tool_sections import Tool
 
 if TYPE_CHECKING:
     from ragflow.sections import Settings
 
-_TELL = ("mail", "webhook")
-
 
 def dead(settings: "Settings") -> Iterator[Contradiction]:
     """Give what cannot be meant, in the file's order.
 
-    A rule for a tool that is not configured, or with an effect that its tool has not; a rule that never
-    decides, since an earlier one matches whenever it does; a notification by what is no mail or webhook.
+    A rule with an effect that its tool has not; a rule that never decides, since an earlier one matches
+    whenever it does.
     """
     rules, tools = settings.approvals, settings.tools
     for at, rule in enumerate(rules):
-        tool = rule.when.tool
-        if tool is not None and tool not in tools:
-            words = f'rule {at + 1} names a tool "{tool}" that is not in tools{near(tool, tuple(tools))}'
-            yield Contradiction(("approvals", at, "when", "tool"), words)
-        elif tool is not None and rule.when.effect not in (None, tools[tool].effect):
-            words = f"rule {at + 1} can never match: {tool} is a {tools[tool].effect}"
+        tool = tools.get(rule.when.tool or "")
+        if tool is not None and rule.when.effect not in (None, tool.effect):
+            words = f"rule {at + 1} can never match: {rule.when.tool} is a {tool.effect}"
             yield Contradiction(("approvals", at, "when", "effect"), words)
         if (earlier := covering(rules[:at], rule, tools)) is not None:
             words = f"rule {at + 1} never decides: rule {earlier + 1} before it matches whenever it does"
             yield Contradiction(("approvals", at), words)
-    for at, told in enumerate(settings.notify):
-        if told.tool not in tools or tools[told.tool].use not in _TELL:
-            known = tuple(name for name, tool in tools.items() if tool.use in _TELL)
-            words = f'"{told.tool}" is no tool with use: mail or webhook{near(told.tool, known)}'
-            yield Contradiction(("notify", at, "tool"), words)
 
 
 def covering(before: Sequence[Approval], rule: Approval, tools: Mapping[str, Tool]) -> int | None:

@@ -152,7 +152,7 @@ class Desk:
         if asked.kind != "gate" and asked.policy != policy_digest(self._config):
             raise RequestChanged(
                 f"the rules have changed since {asked.approval} was asked: nothing was decided",
-                hint=f"ragflow runs resume {asked.run} asks anew, under the rules of now",
+                hint=f"ragflow approvals reject it, or let {asked.actor} resume {asked.run}, and begin again",
             )
 
     def _revised(self, asked: Asked, changes: Sequence[str]) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Desk:
                 hint="approve does it again as it was, reject leaves it",
             )
         fits = self._fits if asked.kind == "action" else None
-        arguments = revised(asked.arguments, changes, may_add=fits is not None)
+        arguments = revised(asked.arguments, changes, may_add=fits is not None, closed=asked.screen["redact"])
         if fits is None:
             return arguments
         read: Object = fits(asked.tool, arguments)

@@ -62,7 +62,7 @@ class ConfiguredGate:
                 key = int(identity(request)[:15], 16)
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             asked = _again(connection, request) or self._first(connection, request)
-        notify(asked, self._config.notify, self._database, self._tell, self._clock())
+        notify(asked, self._config, self._database, self._tell, self._clock())
         return asked.approval
 
     def _first(self, connection: Connection, request: Request) -> Asked:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from ragflow.approvals.comparing import same
+from ragflow.approvals.gathering import concealed
 from ragflow.complaints import near
 from ragflow.config import typed
 from ragflow.errors import UsageError
@@ -15,20 +16,27 @@ Fits = Callable[[str, Object], Object]
 """(tool, arguments) -> them as the tool's schema reads them. Raises ``RagflowError`` otherwise."""
 
 
-def revised(arguments: Object, changes: Sequence[str], *, may_add: bool) -> dict[str, Any]:
+def revised(
+    arguments: Object, changes: Sequence[str], *, may_add: bool, closed: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the arguments with ``KEY=VALUE`` changes made: dotted keys, values as YAML reads a scalar.
 
-    ``may_add``: a change may name an argument that is not there, since a schema will look at it.
+    ``may_add``: a change may name an argument that is not there, since a schema will look at it. ``closed``:
+    the ``names`` and ``kinds`` that are kept out of records, and so out of a decision.
 
     Raises:
-        UsageError: a change is not written so, names what is not there, or nothing would change.
+        UsageError: a change is not written so, names what is not there or what is closed, or nothing would
+            change.
     """
     made = deepcopy(dict(arguments))
     for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--set {change}: write ARGUMENT=VALUE", hint='for example --set "amount=90"')
-        _put(made, key.strip(), _finite(typed(value), change), may_add=may_add)
+        key, value = _read(change)
+        if set(key.split(".")) & set(closed["names"]) or concealed(value, (), closed["kinds"]) != value:
+            raise UsageError(
+                f"--set {key}: this is kept out of records, and so out of decisions",
+                hint="reject the action, and begin again with other arguments",
+            )
+        _put(made, key, value, may_add=may_add)
     if same(made, arguments):
         raise UsageError(
             "nothing would change: the arguments are these already",
@@ -37,10 +45,14 @@ def revised(arguments: Object, changes: Sequence[str], *, may_add: bool) -> dict
     return made
 
 
-def _finite(value: Any, change: str) -> Any:
+def _read(change: str) -> tuple[str, Any]:
+    key, equals, written = change.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {change}: write ARGUMENT=VALUE", hint='for example --set "amount=90"')
+    value = typed(written)
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"--set {change}: this is no number that JSON knows")
-    return value
+    return key.strip(), value
 
 
 def _put(made: dict[str, Any], key: str, value: Any, *, may_add: bool) -> None:

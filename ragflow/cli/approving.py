@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragflow.cli.approval_screen import difference, moment, screen
 from ragflow.cli.frame import Frame, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, unicode_only
 from ragflow.cli.tables import table
@@ -80,6 +79,7 @@ def show(ctx: typer.Context, approval: ApprovalId, *, as_: Nobody = None, as_jso
     from ragflow.approvals import objects
     from ragflow.approvals.desk import no_say
     from ragflow.approvals.rows import now_utc
+    from ragflow.cli.approval_screen import screen
 
     with _desk(ctx, as_) as at:
         asked = at.there(approval).show(approval, at.asker)
@@ -240,7 +240,8 @@ def went_on(app: "App", run: str) -> tuple[dict[str, Any] | None, int]:
     if orchestration is None:
         return None, 0
     try:
-        report = orchestration().go_on(run)
+        with orchestration() as work:
+            report = work.go_on(run)
     except RunHeld:
         return None, 0
     kept = ("run", "status", "outcome", "exit_code")
@@ -250,6 +251,8 @@ def went_on(app: "App", run: str) -> tuple[dict[str, Any] | None, int]:
 
 
 def _said(asked: "Asked", shown: Mapping[str, Any]) -> Iterator[str]:
+    from ragflow.cli.approval_screen import difference
+
     yield f"{escape(asked.approval)} is {asked.status}: {escape(asked.tool)}"
     if "before" in shown:
         yield from difference(shown["before"], shown["arguments"], width())
@@ -267,6 +270,7 @@ def _became(run: str, ended: Mapping[str, Any] | None) -> str:
 def _table(rows: "Sequence[Asked]", asker: "Asker") -> Iterator[str]:
     from ragflow.approvals.desk import no_say
     from ragflow.approvals.rows import now_utc
+    from ragflow.cli.approval_screen import moment
 
     now = now_utc()
     yield from table(

@@ -32,6 +32,7 @@ sources: {docs: {type: files, path: docs, readers: [everyone]}}
 tools:
   refund: {python: "shop:refund", effect: write, redact: [iban]}
   alert: {use: webhook, effect: write}
+  post: {use: mail, effect: write}
 approvals:
 - {when: {tool: refund, amount_over: 100}, approvers: [group:leads], expires: 72h}
 - {when: {tool: refund}, skip: true}
@@ -51,7 +52,8 @@ ANSWER = {
     "citations": [
         {
             "id": 1, "document": "docs/limits.md", "revision": "a" * 64, "start": 0, "end": 25,
-            "quote": "Two must agree above 100.", "anchors": [], "link": None, "modified": None, "flagged": False,
+            "quote": "Two must agree above 100.", "anchors": [], "link": None, "modified": None,
+            "flagged": False,
         },
         {
             "id": 2, "document": "docs/secret.md", "revision": "b" * 64, "start": 0, "end": 16,
@@ -97,7 +99,7 @@ class Office:
     def request(self, *, kind: Any = "action", call: str = "7", **arguments: Any) -> Request:
         given = {"amount": 140, "order": "A-17", **arguments}
         action = Action("refund", "write", given, call, policy_digest(self.config), "k")
-        need = self.gate.need(action, CALLER, ABOUT) or Need(("group:leads",), True, 3600)
+        need = self.gate.need(action, CALLER, ABOUT) or Need(("group:leads",), four_eyes=True, seconds=3600)
         return Request(kind, action, need, CALLER, ABOUT)
 
     def open(self, **arguments: Any) -> tuple[str, str]:
@@ -147,7 +149,7 @@ def test_another_call_kind_argument_or_policy_is_another_request(office: Office)
 
 def test_a_request_without_approvers_is_refused_and_not_kept(office: Office) -> None:
     with pytest.raises(ToolRefused) as refused:
-        office.gate.open(replace(office.request(), need=Need((), True, 60.0)))
+        office.gate.open(replace(office.request(), need=Need((), four_eyes=True, seconds=60.0)))
     assert refused.value.kind == "no_approver"
     with office.database.begin() as connection:
         assert of_run(connection, CALLER.run) == []
@@ -193,7 +195,7 @@ def test_four_eyes_are_those_of_two_people(office: Office) -> None:
     also = Asker("user:boss", ("everyone", "group:leads", "user:boss", "user:mia"))
     with pytest.raises(MayNotDecide, match="four eyes"):
         office.desk.approve(approval, digest, asker=also)
-    two = replace(office.request(call="9"), need=Need(("group:leads",), False, 60.0))
+    two = replace(office.request(call="9"), need=Need(("group:leads",), four_eyes=False, seconds=60.0))
     asked = office.desk.show(office.gate.open(two), LEO)
     assert office.desk.approve(asked.approval, asked.digest, asker=herself).status == "approved"
 
@@ -306,10 +308,12 @@ def test_a_revision_is_a_decision_with_its_own_digest(office: Office) -> None:
         ["a.b=9"],
         ["amount.x=9"],
         ["amount=1e999"],
+        ["iban=DE89"],
+        ["order=token=abcdef123456"],
     ],
 )
 def test_a_revision_that_cannot_be_meant_decides_nothing(office: Office, changes: list[str]) -> None:
-    approval, digest = office.open()
+    approval, digest = office.open(iban="[redacted]")
     with pytest.raises(UsageError):
         office.desk.revise(approval, digest, changes, asker=LEO)
     assert office.gate.decision(approval) is None
@@ -342,7 +346,7 @@ def test_what_may_have_happened_is_done_again_or_left_and_not_revised(office: Of
 
 
 @pytest.mark.parametrize("settled", [True, False])
-def test_a_decision_stays_what_it_was_when_the_action_is_done(office: Office, settled: bool) -> None:
+def test_a_decision_stays_what_it_was_when_the_action_is_done(office: Office, *, settled: bool) -> None:
     approval, digest = office.open()
     office.desk.revise(approval, digest, ["amount=90"], asker=LEO)
     before = office.gate.decision(approval)
@@ -412,7 +416,9 @@ def test_who_cannot_tell_what_may_be_read_shows_no_quote(office: Office) -> None
 
 
 def test_those_who_may_decide_are_told_once_and_a_failure_fails_nothing(tmp_path: Path) -> None:
-    config = written(tmp_path, CONFIG + "notify: [{tool: alert, arguments: {to: leads}}, {tool: alert}]\n")
+    config = written(
+        tmp_path, CONFIG + "notify: [{tool: post, arguments: {to: [leads@x.example]}}, {tool: alert}]\n"
+    )
     said: list[dict[str, Any]] = []
 
     def tell(tool: str, arguments: Any) -> None:
@@ -429,7 +435,11 @@ def test_those_who_may_decide_are_told_once_and_a_failure_fails_nothing(tmp_path
         assert "abcdef" not in str(told)
         for _ in range(3):
             assert office.open()[0] == approval
-        assert [one.get("to") for one in said] == ["leads", None, None]
+        assert [one.get("to") for one in said] == [["leads@x.example"], None, None]
+        assert set(said[0]) == {"to", "subject", "text"}
+        assert said[1] == said[2]
+        assert said[2]["type"] == "approval.wanted"
+        assert said[2]["data"]["approval"] == approval
         assert all(one["error"] is None for one in office.desk.show(approval, LEO).screen["told"])
     text = said[0]["text"]
     for word in (approval, "refund", "user:mia", "2026-12-02T12:00:30Z", "group:leads", "amount: 140"):
