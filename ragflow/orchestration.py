@@ -52,7 +52,7 @@ class Report:
 class Orchestration:
     """Runs workflows. One a process at a time; nothing is opened before it is wanted.
 
-    Raises, from every method: ``UnknownWorkflow`` (a module cannot be imported), ``DatabaseGone``, ``DiskFull``,
+    Every method raises ``UnknownWorkflow`` (a module cannot be imported), ``DatabaseGone``, ``DiskFull`` or
     ``NoRight``; a run that was begun then stays as it was, and can be resumed.
     """
 

@@ -213,16 +213,28 @@ def changed(name: str, then: str, now: str) -> WorkflowChanged:
 def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
     """Ask a person and return what was decided: approved, or revised. Two steps: the request, the decision.
 
+    The steps' results tell the whole of it, so that a record needs no other table: what was asked, of whom
+    and until when; what was decided, by whom, and with which arguments the run goes on.
+
     Raises:
         Suspended: nobody has decided yet; the next execution looks again.
         NotApproved: it was rejected, or has expired.
     """
+    action, need = request.action, request.need
 
     def ask(step: Step) -> Json:
-        step.input = request.action.to_json()
-        return gate.open(request)
+        step.input = action.to_json()
+        opened = gate.open(request)
+        return {
+            "approval": opened,
+            "kind": request.kind,
+            "arguments": dict(action.arguments),
+            "approvers": list(need.approvers),
+            "four_eyes": need.four_eyes,
+            "expires": timestamp(gate.expires(opened)),
+        }
 
-    approval: str = steps.take(f"request {request.action.tool}", ask, kind="approval")
+    approval: str = steps.take(f"request {action.tool}", ask, kind="approval")["approval"]
 
     def look(step: Step) -> Json:
         step.input = approval
@@ -231,13 +243,13 @@ def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
             raise Suspended(approval, gate.expires(approval))
         return found.to_json()
 
-    told = steps.take(f"decision {request.action.tool}", look, kind="approval")
+    told = steps.take(f"decision {action.tool}", look, kind="approval")
     decision = Decision(**told)
     if decision.status in ("rejected", "expired"):
         by = f" by {decision.by}" if decision.by else ""
         why = f": {decision.comment}" if decision.comment else ""
         raise NotApproved(
-            f"{request.action.tool} was {decision.status}{by}{why} ({approval})",
+            f"{action.tool} was {decision.status}{by}{why} ({approval})",
             status="rejected" if decision.status == "rejected" else "expired",
         )
     return decision
