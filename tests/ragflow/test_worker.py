@@ -131,7 +131,7 @@ def test_a_server_that_goes_away_and_comes_back_is_waited_for(tmp_path, monkeypa
             while not did(folder):
                 time.sleep(0.02)
             server.stop()
-            while not any("does not answer" in line for line in said):
+            while not any("waiting for it" in line for line in said):
                 time.sleep(0.02)
             server.start()
             while not any("answers again" in line for line in said):
@@ -144,7 +144,7 @@ def test_a_server_that_goes_away_and_comes_back_is_waited_for(tmp_path, monkeypa
             reader.join()
             worker.stdout.close()
             worker.stderr.close()
-    assert sum("does not answer" in line for line in said) == 1, said
+    assert sum("waiting for it" in line for line in said) == 1, said
     assert not any("Traceback" in line for line in said), said
     assert sorted(set(did(folder))) == ["0", "1", "2"]
 
