@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -399,7 +400,7 @@ class App:
 
     @property
     def _history(self) -> History:
-        return History(self._runs, self._library)
+        return History(self._runs, self._library, partial(parts.live_runs, self.config, self._runs.path))
 
     def _new_run(self, kind: str, created: str, generation: str | None) -> Run:
         return begun(self.config, kind, asker=self._actor(), created=created, generation=generation)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ragflow.config import Config
 from ragflow.errors import NotFound
@@ -10,6 +11,9 @@ from ragflow.identity import Asker
 from ragflow.library import Library
 from ragflow.records import Run, blank, named
 from ragflow.runs import RunStore
+
+if TYPE_CHECKING:
+    from ragflow.workflows.live import LiveRuns
 
 _OPERATORS = frozenset({"index", "forget"})
 
@@ -19,19 +23,22 @@ class History:
 
     One that names what the asker may not read now is not there. Runs that brought the index up to date or
     erased something tell of all documents: they are shown to their own actor, and to an auditor who may
-    stand in for others and so read everything.
+    stand in for others and so read everything. A workflow's run is there from its beginning.
     """
 
-    def __init__(self, store: RunStore, library: Callable[[], Library]) -> None:
+    def __init__(
+        self, store: RunStore, library: Callable[[], Library], live: Callable[[], "LiveRuns"]
+    ) -> None:
         self._store = store
         self._library = library
+        self._live = live
 
     def newest(self, limit: int, asker: Asker) -> list[Run]:
         """Give at most ``limit`` runs, newest first; those that are not there leave no gap."""
         owner = None if asker.auditor and not asker.acting else asker.actor
         read = limit
         while True:
-            runs = self._store.list(read, owner=owner)
+            runs = self._listed(read, owner)
             seen = [one for one in runs if self._may_see(one, asker)]
             if len(seen) >= limit or len(runs) < read:
                 return seen[:limit]
@@ -61,10 +68,18 @@ class History:
             own = self.newest(1, replace(asker, auditor=False))
             found = own[0] if own else None
         else:
-            found = self._store.get(run)
+            found = self._store.get(run) or self._live().get(run)
         if found is None or not self._may_see(found, asker):
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return found
+
+    def _listed(self, limit: int, owner: str | None) -> list[Run]:
+        """Give the newest records, and runs of workflows that have none yet, by when they began."""
+        ended = list(self._store.list(limit, owner=owner))
+        live = [one for one in self._live().newest(limit, owner) if self._store.get(one.run) is None]
+        if not live:
+            return ended
+        return sorted([*live, *ended], key=lambda run: run.created, reverse=True)[:limit]
 
     def _may_see(
         self, run: Run, asker: Asker, any_hidden: Callable[[frozenset[str]], bool] | None = None

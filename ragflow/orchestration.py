@@ -52,7 +52,7 @@ class Report:
 class Orchestration:
     """Runs workflows. One a process at a time; nothing is opened before it is wanted.
 
-    Raises, from every method: ``UnknownWorkflow`` (a module cannot be imported), ``DatabaseGone``, ``DiskFull``,
+    Every method raises ``UnknownWorkflow`` (a module cannot be imported), ``DatabaseGone``, ``DiskFull`` or
     ``NoRight``; a run that was begun then stays as it was, and can be resumed.
     """
 
@@ -98,9 +98,9 @@ class Orchestration:
     @cached_property
     def database(self) -> Database:
         """The database of runs, approvals and effects: of the workspace, or of ``database.url``."""
+        self._app.workspace.mkdir(mode=0o700, exist_ok=True)  # records are this machine's own in any case
         url = self._config.database.url
         if url is None:
-            self._app.workspace.mkdir(mode=0o700, exist_ok=True)
             return Database.of_file(self._runs.path)
         return Database.of_url(url, self._password)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.documents import Anchor
@@ -28,8 +29,16 @@ from ragflow.sight import hidden_from_embedder
 if TYPE_CHECKING:
     from indexes.qdrant.server import Remote
     from indexes.report import Publisher  # what only indexing needs is slow to import
+    from ragflow.workflows.live import LiveRuns
 
 LEDGER = "models.sqlite"
+
+
+def live_runs(config: Config, runs: Path) -> "LiveRuns":
+    """Return the runs of workflows that have no record yet; ``runs``: the file of the records."""
+    from ragflow.workflows.live import LiveRuns
+
+    return LiveRuns(config, runs)
 
 
 def account(config: Config) -> Account:

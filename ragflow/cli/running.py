@@ -44,7 +44,10 @@ def run(  # noqa: PLR0913 - each is a flag of the command line
     given: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="JSON", callback=unicode_only, help="The input; - reads stdin, @FILE a file."
+            "--input",
+            metavar="JSON",
+            callback=unicode_only,
+            help="The input, or a file of it; - reads stdin.",
         ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave the run to a worker.")] = False,
@@ -163,7 +166,7 @@ def read_input(given: str | None, pairs: list[str]) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     if given is not None:
-        text = _file(given[1:]) if given.startswith("@") else argument(given)
+        text = given if given.lstrip()[:1] == "{" else argument(given) if given == "-" else _file(given)
         try:
             read = json.loads(text)
             json.dumps(read, ensure_ascii=False).encode()
@@ -193,12 +196,15 @@ def _value(text: str) -> Any:
 def _file(name: str) -> str:
     from ragflow.errors import UsageError
 
+    name = name.removeprefix("@")
     try:
         return Path(name).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} holds no UTF-8 text", hint="convert it to UTF-8 first") from error
     except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}", hint="check the path after @") from error
+        raise UsageError(
+            f"{name} cannot be read: {error.strerror}", hint="--input takes an object or a file"
+        ) from error
 
 
 def _list(orchestration: "Orchestration", *, as_json: bool) -> None:

@@ -185,7 +185,7 @@ def runs(rows: Sequence[Json], width: int) -> Iterator[str]:
         return
     lines = []
     for row in rows:
-        question = (row.get("input") or {}).get("question") or ""
+        question = _about(row)
         lines.append(
             [
                 row["run"],
@@ -196,6 +196,17 @@ def runs(rows: Sequence[Json], width: int) -> Iterator[str]:
             ]
         )
     yield from table(("run", "kind", "status", "outcome", "question"), lines)
+
+
+def _about(row: Json) -> str:
+    """Return what a run is about: the question, or which workflow, and what it waits for."""
+    given = row.get("input") or {}
+    if row["kind"] != "workflow":
+        return str(given.get("question") or "")
+    waits = [f"waits for {one['approval']}" for one in row["approvals"] if one["status"] == "pending"]
+    inside = given.get("input") or {}
+    said = waits or [value for value in inside.values() if isinstance(value, str)]
+    return ": ".join([str(given.get("workflow", "")), *said[:1]])
 
 
 def generations(rows: Sequence[Json]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ragflow.errors import RagflowError, translate
+from ragflow.errors import RagflowError, map_errors
 from ragflow.records import Run, canonical, timestamp
 from ragflow.redact import Kind
 from ragflow.runs import RunStore
@@ -81,6 +81,7 @@ class Executor:
                 return
             again = self.settle(execution, self.running.wait(execution))
 
+    @map_errors()
     def begin(self, row: FlowRow, found: Workflow, caller_of: CallerOf) -> Execution | None:
         """Begin to execute a run that this process owns; None where its record says that it has ended."""
         if (ended := self._runs.get(row.run)) is not None:  # the process died between record and row
@@ -91,15 +92,13 @@ class Executor:
         try:
             with answering(self._durable.engine):
                 self._durable.execute(row.run)
-        except Exception as error:
+        except BaseException:
             self.running.drop(execution)
             self._release(row)
-            known = translate(error)
-            if known is not None and known is not error:
-                raise known from error
             raise
         return execution
 
+    @map_errors()
     def settle(self, execution: Execution, left: Left) -> FlowRow | None:
         """Write down how an execution left its run.
 
@@ -129,6 +128,7 @@ class Executor:
         except RunHeld:
             return None
 
+    @map_errors()
     def end(self, row: FlowRow, outcome: Outcome) -> None:
         """Record the end of a run that this process owns: record, row, then DBOS forgets it.
 

@@ -11,8 +11,7 @@ from ragflow.workflows.errors import NotApproved, Refused, Unsettled, WorkflowFa
 Status = Literal["done", "failed", "cancelled"]
 
 _EXIT_CODES = {
-    "not_found": 6, "blocked": 6, "no_answer": 6, "no_model": 5, "refused": 8, "rejected": 8, "expired": 8,
-    "unsettled": 4, "failed": 1, "limit": 1,
+    "not_found": 6, "blocked": 6, "no_model": 5, "refused": 8,
 }  # fmt: skip
 
 

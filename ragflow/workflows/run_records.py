@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ragflow.records import Run
 from ragflow.workflows.database import Database
@@ -65,9 +65,14 @@ def approvals_of(database: Database, run: str, *, ended: bool = False) -> list[d
 
     ``ended``: the run ends, and those that nobody decided expire with it.
     """
-    wanted = select(requests).where(requests.c.run == run).order_by(requests.c.created, requests.c.approval)
     with database.begin() as connection:
-        found = connection.execute(wanted).mappings().all()
+        return requests_of(connection, run, ended=ended)
+
+
+def requests_of(connection: Connection, run: str, *, ended: bool = False) -> list[dict[str, Any]]:
+    """As ``approvals_of``, over an open connection."""
+    wanted = select(requests).where(requests.c.run == run).order_by(requests.c.created, requests.c.approval)
+    found = connection.execute(wanted).mappings().all()
     return [
         {
             "schema": "ragflow.approval/1",

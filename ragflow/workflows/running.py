@@ -25,6 +25,7 @@ from ragflow.workflows.outcomes import CANCELLED, Outcome, of_error, of_value
 from ragflow.workflows.rows import FlowRow, Rows
 
 _LOOK_S = 0.1
+_AWAY_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,23 @@ class Running:
         return dict(self._executions)
 
     def wait(self, execution: Execution) -> Left:
-        """Wait until an execution is over and return how it left its run."""
+        """Wait until an execution is over and return how it left its run.
+
+        A server that is gone for long is not waited for: DBOS would, for ever.
+        """
+        held = time.monotonic()
         while True:
             try:
                 return execution.left.result(timeout=1)
             except NotYet:
-                # DBOS calls nobody where another process has taken the run in between.
-                if not execution.started.is_set() and self._rows.standing(execution.row) == "lost":
-                    return Left()
+                if self._lease.held():
+                    held = time.monotonic()
+                    # DBOS calls nobody where another process has taken the run in between.
+                    if not execution.started.is_set() and self._rows.standing(execution.row) == "lost":
+                        return Left()
+                elif time.monotonic() - held > _AWAY_S:
+                    execution.given_up.set()
+                    return Left(cause=DatabaseGone("the connection to the database was lost"))
 
     def leave(self, *, at_once: bool = False) -> None:
         """Leave all runs: before their next step, or at once, as a process that dies does."""

@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 Prepare = Callable[[FlowRow], tuple[Workflow, CallerOf]]
 
 _LOOK_S = 0.5  # between two looks for work
-_AWAY_S = 2.0  # between two tries to reach a server that is gone
+_AWAY_S = 1.0  # between two tries to reach a server that is gone
 _GRACE_S = 10.0  # for the steps that go on when it is told to stop
 _AGAIN_S = 30.0  # before a run that could not be executed is tried again
 
@@ -55,9 +55,9 @@ class Worker:
         """Work until ``stop``; with ``once`` until nothing can be taken up. Return how many were executed."""
         while not self._stopped.is_set():
             try:
-                taken = self._take(parallel)
                 self._settle()
-                self._back()
+                self._hold()
+                taken = self._take(parallel)
             except DatabaseGone as gone:
                 self._gone(gone)
                 continue
@@ -142,13 +142,14 @@ class Worker:
             self.say(f"{gone}; waiting for it")
         self._stopped.wait(_AWAY_S)
 
-    def _back(self) -> None:
-        """After a server came back: hold the lease again, and give up what was owned under the lost one."""
-        if not self._away and self.executor.lease.held():
-            return
+    def _hold(self) -> None:
+        """Hold the lease; after it was lost again, with nothing owned under the lost one.
+
+        Raises ``DatabaseGone``: not yet.
+        """
         if not self.executor.lease.held():
-            if self._at:
-                return  # their threads leave before their next step
+            if self._at:  # their threads leave before their next step; DBOS waits for the server in theirs
+                raise DatabaseGone("the connection to the database was lost")
             self.executor.lease.take_again()
             self.executor.rows.disown()
         if self._away:

@@ -1,0 +1,268 @@
+"""The durable engine under test: a workspace with workflows, and commands in it that are killed on the way.
+
+A child is ``python engine_kit.py KILL ARGUMENT...``: the command line, which ends itself by SIGKILL where
+KILL says: ``-`` nowhere; ``before:N``, ``inside:N``, ``after:N``: step N (from 0) is about to be taken, has
+been done but is not kept, has been kept; ``record:0``: the record stands, the run's row does not know yet.
+Tools, approvals and agents are stood in for: what they do is tested elsewhere.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+from sqlalchemy import select
+
+from ragflow.records import canonical, sha256, timestamp
+from ragflow.workflows.contracts import Decision
+from ragflow.workflows.tables import requests
+from ragflow.workflows.wiring import Reach
+
+WORKFLOWS = '''\
+"""Workflows that leave a line in the file did.txt for each thing that they really do."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ragflow.workflows import Flow, NotApproved, workflow
+
+HERE = Path(__file__).parent
+
+
+class Given(BaseModel):
+    n: int = 3
+    text: str = ""
+
+
+def do(what):
+    with (HERE / "did.txt").open("a") as stream:
+        stream.write(f"{what}\\n")
+    return {"did": what}
+
+
+@workflow("count", takes=Given)
+def count(flow: Flow, given: Given):
+    """Take n steps."""
+    return {"did": [flow.step(f"step {at}", do, at)["did"] for at in range(given.n)], "text": given.text}
+
+
+@workflow("slow", takes=Given, steps=10_000)
+def slow(flow: Flow, given: Given):
+    """Take n steps of some time each, until the file `go` is there."""
+    for at in range(given.n):
+        flow.step(f"step {at}", do, at)
+        while not flow.step("look", may_go):
+            pass
+    return {"did": given.n}
+
+
+def may_go():
+    time.sleep(0.05)
+    return (HERE / "go").exists()
+
+
+@workflow("gate", takes=Given)
+def gate(flow: Flow, given: Given):
+    """Do something, ask, do something else."""
+    flow.step("first", do, "first")
+    agreed = flow.approve("publish", {"n": given.n}, approvers=["group:leads"], expires=timedelta(hours=1))
+    flow.step("second", do, "second")
+    return {"agreed": agreed}
+
+
+@workflow("short", takes=Given)
+def short(flow: Flow, given: Given):
+    """Ask for what expires at once."""
+    try:
+        flow.approve("publish", {}, approvers=["group:leads"], expires=timedelta(seconds=1))
+    except NotApproved as error:
+        return {"outcome": "nobody", "status": error.status}
+
+
+@workflow("loop", takes=Given, seconds=0.3)
+def loop(flow: Flow, given: Given):
+    """Loop without a step."""
+    flow.step("first", do, "first")
+    while True:
+        time.sleep(0.001)
+
+
+@workflow("greedy", takes=Given, steps=5)
+def greedy(flow: Flow, given: Given):
+    """Take steps for ever, whatever is raised."""
+    while True:
+        try:
+            flow.step("again", do, "again")
+        except Exception:
+            pass
+
+
+@workflow("raises", takes=Given)
+def raises(flow: Flow, given: Given):
+    """Raise after a step."""
+    flow.step("first", do, "first")
+    raise ValueError("the customer of bearer abcdefghijklmnop1234 is unknown")
+
+
+@workflow("fork", takes=Given)
+def fork(flow: Flow, given: Given):
+    """Go another way each time."""
+    flow.step(f"way {os.getpid()}", do, "way")
+    flow.step("first", do, "first")
+'''
+
+
+class RequestGate:
+    """Satisfies ``contracts.Gate`` over the table of requests, with no rules."""
+
+    def __init__(self, database):
+        self._database = database
+
+    def need(self, action, caller, about):
+        return None
+
+    def open(self, request):
+        action, caller = request.action, request.caller
+        approval = f"a-{sha256([caller.run, action.call, request.kind])[:12]}"
+        now = datetime.now(UTC)
+        row = {
+            "approval": approval, "run": caller.run, "call": action.call, "kind": request.kind,
+            "status": "pending", "tool": action.tool, "effect": action.effect,
+            "arguments": canonical(dict(action.arguments)), "digest": sha256(action.to_json()),
+            "policy": action.policy, "actor": caller.actor,
+            "approvers": canonical(list(request.need.approvers)),
+            "four_eyes": request.need.four_eyes, "created": timestamp(now),
+            "expires": timestamp(now + timedelta(seconds=request.need.seconds)), "screen": "{}",
+        }  # fmt: skip
+        with self._database.begin() as connection:
+            if _row(connection, approval) is None:
+                connection.execute(requests.insert().values(**row))
+        return approval
+
+    def decision(self, approval):
+        with self._database.begin() as connection:
+            row = _row(connection, approval)
+        status = row.status
+        if status == "pending":
+            if row.expires > timestamp():
+                return None
+            status = "expired"
+        return Decision(
+            approval, status, json.loads(row.revised or row.arguments), row.decided_by, row.comment
+        )
+
+    def expires(self, approval):
+        with self._database.begin() as connection:
+            return datetime.fromisoformat(_row(connection, approval).expires)
+
+    def executed(self, approval, *, settled):
+        pass
+
+
+def _row(connection, approval):
+    return connection.execute(select(requests).where(requests.c.approval == approval)).one_or_none()
+
+
+def decide(database, run, status="approved"):
+    """Decide the pending request of a run."""
+    with database.begin() as connection:
+        pending = (requests.c.run == run) & (requests.c.status == "pending")
+        values = {"status": status, "decided_by": "user:noor"}
+        assert connection.execute(requests.update().where(pending).values(**values)).rowcount == 1
+
+
+def stand_in(config, database, reading):
+    """Return a reach with a gate alone: in place of ``ragflow.orchestration.reach``."""
+    return Reach(reading, SimpleNamespace(), RequestGate(database), SimpleNamespace(), "0" * 64)
+
+
+def workspace(folder: Path, more: str = "") -> Path:
+    """Make a workspace with the workflows above."""
+    folder.mkdir(exist_ok=True)
+    (folder / "ragflow.yaml").write_text(
+        f"version: 1\nsources: {{docs: {{type: files, path: docs}}}}\nworkflows: [flows]\n{more}"
+    )
+    (folder / "flows.py").write_text(WORKFLOWS)
+    return folder
+
+
+def did(folder: Path) -> list[str]:
+    """What was really done, in order."""
+    log = folder / "did.txt"
+    return log.read_text().split() if log.exists() else []
+
+
+def child(folder: Path, *arguments: str, kill: str = "-") -> "subprocess.Popen[str]":
+    """Start a command in a process of its own."""
+    repository = Path(__file__).resolve().parents[2]
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "PGPASSWORD") if key in os.environ}
+    return subprocess.Popen(
+        [sys.executable, __file__, kill, "-C", str(folder), *arguments],
+        env=kept | {"PYTHONPATH": str(repository), "COLUMNS": "80", "RUN_PASSWORD": PASSWORD},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def command(folder: Path, *arguments: str, kill: str = "-") -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    process = child(folder, *arguments, kill=kill)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err, err
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+PASSWORD = "h%nter two/2@"
+
+
+def _die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _plugged(kill: str) -> None:
+    """Have this process end itself where ``kill`` says."""
+    from ragflow.workflows import durable, executing
+
+    when, _, number = kill.partition(":")
+    take, done, add = durable.DurableSteps.take, durable.DurableSteps._done, executing.Executor._close_row
+
+    def taken(self, name, work, *, kind="step"):
+        at = self.next
+        if when == "before" and at == int(number):
+            _die()
+        try:
+            return take(self, name, work, kind=kind)
+        finally:
+            if when == "after" and at == int(number):
+                _die()
+
+    def finished(self, *arguments):
+        kept = done(self, *arguments)
+        if when == "inside" and self.next - 1 == int(number):
+            _die()
+        return kept
+
+    def closed(self, *arguments):
+        if when == "record":
+            _die()
+        add(self, *arguments)
+
+    durable.DurableSteps.take, durable.DurableSteps._done = taken, finished
+    executing.Executor._close_row = closed
+
+
+if __name__ == "__main__":
+    from ragflow import orchestration
+    from ragflow.cli import main
+
+    orchestration.reach = stand_in
+    if sys.argv[1] != "-":
+        _plugged(sys.argv[1])
+    sys.exit(main(sys.argv[2:]))
