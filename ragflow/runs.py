@@ -122,18 +122,12 @@ class RunStore:
         wanted = _runs.c.created >= since
         if owner is not None:
             wanted &= _runs.c.owner == owner
-        with self.connected() as connection:
-            if connection is None or not connection.dialect.has_table(connection, _runs.name):
+        with _read(self.path) as connection:
+            if connection is None:
                 return
             rows = select(_runs.c.record).where(wanted).order_by(_runs.c.seq)
             for (record,) in connection.execution_options(yield_per=20).execute(rows):
                 yield _parse(record)
-
-    @contextmanager
-    def connected(self) -> Iterator[Connection | None]:
-        """Give a connection that reads the file, whatever tables are in it; None where there is none."""
-        with _read(self.path) as connection:
-            yield connection
 
     def _rows(self, condition: Any, *, limit: int) -> tuple[Run, ...]:
         with _read(self.path) as connection:
@@ -319,7 +313,15 @@ def _transaction(path: Path, mode: str, begin: str) -> Iterator[Connection]:
 
 @contextmanager
 def _read(path: Path) -> Iterator[Connection | None]:
-    """Open for reading; None where nothing was ever recorded."""
+    """Open for reading; None where nothing was ever recorded: others may have made the file."""
+    with opened(path) as connection:
+        there = connection is not None and connection.dialect.has_table(connection, _runs.name)
+        yield connection if there else None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Connection | None]:
+    """Open for reading, whatever tables are there; None where there is no file."""
     if not path.exists():
         yield None
         return
