@@ -29,10 +29,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 import ragflow
-from ragflow.records import new_id
+from ragflow.records import canonical, digest_of, new_id
 from ragflow.runs import RunStore
 from ragflow.workflows.database import Database
 from ragflow.workflows.tables import flows
@@ -109,7 +109,7 @@ def steps(place: Path, rounds: int) -> None:
         for what in ("ours", "bare", "dbos", "dbos-wal"):
             folder = workspace if what in ("ours", "bare") else place / f"{what}-{round_}"
             found.setdefault(what, []).extend(child(what, folder)["step"])
-    print(f"a step ({rounds} processes each, {STEPS * 2} steps a process)        p50 ms   p95 ms")
+    print(f"a step ({rounds} processes each, {STEPS * 2} steps a process)            p50 ms    p95 ms")
     for what, words in (
         ("bare", "the function called bare"),
         ("ours", "flow.step"),
@@ -262,15 +262,25 @@ def multiply(folder: Path, wanted: int) -> None:
     """Append what runs that ended leave, made of the newest real one, until there are as many as wanted."""
     path = folder / ".ragflow" / "runs.sqlite"
     store = RunStore(path)
-    [real] = store.list(1)
-    with Database.of_file(path) as database:
-        with database.begin() as connection:
-            found = connection.execute(select(flows).where(flows.c.run == real.run)).mappings().one()
-        names = [new_id("r") for _ in range(REAL, wanted)]
-        for name in names:
-            store.add(replace(real, run=name))
-        with database.begin() as connection:
-            connection.execute(insert(flows), [{**found, "run": name} for name in names])
+    [before] = store.list(1)
+    rows, records = [], []
+    with Database.of_file(path) as database, database.begin() as connection:
+        found = connection.execute(select(flows).where(flows.c.run == before.run)).mappings().one()
+        for _ in range(REAL, wanted):
+            run = replace(before, run=new_id("r"), previous=before.digest)
+            before = replace(run, digest=digest_of(run.to_json()))
+            columns = {"run": run.run, "kind": run.kind, "owner": run.actor[0], "created": run.created}
+            records.append({**columns, "record": canonical(before.to_json())})
+            rows.append({**found, "run": run.run})
+        connection.execute(insert(flows), rows)
+        connection.execute(
+            text(
+                "INSERT INTO runs (run, kind, owner, created, record)"
+                " VALUES (:run, :kind, :owner, :created, :record)"
+            ),
+            records,
+        )
+    assert store.check(before.run) == "intact", "a made record must be one"
 
 
 def child(what: str, folder: Path) -> dict[str, Any]:
@@ -285,7 +295,7 @@ def child(what: str, folder: Path) -> dict[str, Any]:
 
 def shown(values: Sequence[float]) -> str:
     """Return the median and the 95th percentile."""
-    return f"{statistics.median(values):8.3f} {statistics.quantiles(values, n=20)[-1]:8.3f}"
+    return f"{statistics.median(values):9.4f} {statistics.quantiles(values, n=20)[-1]:9.4f}"
 
 
 if __name__ == "__main__":
