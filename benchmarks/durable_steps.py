@@ -26,13 +26,14 @@ import time
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select, text
 
 import ragflow
-from ragflow.records import canonical, digest_of, new_id
+from ragflow.records import canonical, digest_of, new_id, timestamp
 from ragflow.runs import RunStore
 from ragflow.workflows.database import Database
 from ragflow.workflows.tables import flows
@@ -266,12 +267,15 @@ def multiply(folder: Path, wanted: int) -> None:
     rows, records = [], []
     with Database.of_file(path) as database, database.begin() as connection:
         found = connection.execute(select(flows).where(flows.c.run == before.run)).mappings().one()
-        for _ in range(REAL, wanted):
-            run = replace(before, run=new_id("r"), previous=before.digest)
+        for at in range(REAL, wanted):
+            # A minute apart: ids have six random digits a second.
+            moment = datetime.now(UTC) - timedelta(minutes=wanted - at)
+            name, created = new_id("r", now=moment), timestamp(moment)
+            run = replace(before, run=name, created=created, previous=before.digest)
             before = replace(run, digest=digest_of(run.to_json()))
             columns = {"run": run.run, "kind": run.kind, "owner": run.actor[0], "created": run.created}
             records.append({**columns, "record": canonical(before.to_json())})
-            rows.append({**found, "run": run.run})
+            rows.append({**found, "run": run.run, "created": created})
         connection.execute(insert(flows), rows)
         connection.execute(
             text(
