@@ -96,15 +96,22 @@ def _transaction(path: Path, mode: str, begin: str) -> Iterator[Connection]:
 @contextmanager
 def reading(path: Path) -> Iterator[Connection | None]:
     """Open for reading; None where nothing was ever recorded. A table of a later schema may be absent."""
+    with opened(path) as connection:
+        # Runs in progress may have made the file, or a process died before its tables were made.
+        there = connection is not None and connection.dialect.has_table(connection, runs.name)
+        yield connection if there else None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Connection | None]:
+    """Open for reading, whatever tables are there; None where there is no file."""
     if not path.exists():
         yield None
         return
     # A WAL database in a folder that cannot be written opens only as immutable.
     mode = "mode=ro" if _readable(path) else "mode=ro&immutable=1"
     with _mapped(path), _transaction(path, mode, "BEGIN") as connection:
-        # A process may have died between making the file and making its tables.
-        made = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        yield connection if made else None
+        yield connection
 
 
 def _readable(path: Path) -> bool:

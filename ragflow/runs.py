@@ -110,18 +110,12 @@ class RunStore:
         wanted = _runs.c.created >= since
         if owner is not None:
             wanted &= _runs.c.owner == owner
-        with self.connected() as connection:
-            if connection is None or not connection.dialect.has_table(connection, _runs.name):
+        with _read(self.path) as connection:
+            if connection is None:
                 return
             rows = select(_runs.c.record).where(wanted).order_by(_runs.c.seq)
             for (record,) in connection.execution_options(yield_per=20).execute(rows):
                 yield _parse(record)
-
-    @contextmanager
-    def connected(self) -> Iterator[Connection | None]:
-        """Give a connection that reads the file, whatever tables are in it; None where there is none."""
-        with reading(self.path) as connection:
-            yield connection
 
     def _rows(self, condition: Any, *, limit: int) -> tuple[Run, ...]:
         with reading(self.path) as connection:

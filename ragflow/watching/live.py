@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from ragflow.config import Config
 from ragflow.records import Run
-from ragflow.runs import RunStore
+from ragflow.runs import RunStore, opened
 from ragflow.watching.tallies import percentiles
 from ragflow.workflows.tables import flows, requests
 
@@ -55,7 +55,7 @@ def connected(config: Config, runs: RunStore) -> Iterator[Connection | None]:
     """
     place = config.database
     if place.url is None:
-        with runs.connected() as connection:
+        with opened(runs.path) as connection:
             there = connection is not None and connection.dialect.has_table(connection, flows.name)
             yield connection if there else None
         return

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from indexes.errors import StoreDamaged, StoreNotWritable, StoreTooNew
 from ragflow.records import FIRST, Run, canonical, digest_of, new_id, sha256
 from ragflow.runs import RunStore
+from ragflow.workflows.database import Database
 
 QUOTE = "Employees receive 28 days of paid leave."
 REVISION = "a" * 64
@@ -56,6 +57,23 @@ def change(store: RunStore, statement: str, *values: object) -> None:
 
 def forget(run: str = "r-forget") -> Run:
     return replace(a_run(run), output=None, steps=())
+
+
+def test_a_file_that_others_made_first_holds_no_run(store: RunStore) -> None:
+    with Database.of_file(store.path):
+        pass
+    assert (store.list(10), store.get("r-1"), store.check("r-1"), store.cited()) == ((), None, None, set())
+    assert list(store.each()) == []
+    assert store.add(a_run("r-1")).previous == FIRST
+    assert [one.run for one in store.each()] == ["r-1"]
+
+
+def test_each_gives_the_runs_of_an_owner_since_a_time_oldest_first(store: RunStore) -> None:
+    for name, owner, day in (("r-1", "user:mia", 3), ("r-2", "user:lea", 4), ("r-3", "user:mia", 4)):
+        store.add(a_run(name, owner=owner, created=f"2026-11-0{day}T00:00:00Z"))
+    assert [one.run for one in store.each()] == ["r-1", "r-2", "r-3"]
+    assert [one.run for one in store.each(owner="user:mia")] == ["r-1", "r-3"]
+    assert [one.run for one in store.each(owner="user:mia", since="2026-11-04T00:00:00Z")] == ["r-3"]
 
 
 def test_an_unwritten_store_is_empty_and_reading_makes_no_file(store: RunStore) -> None:
