@@ -25,8 +25,9 @@ def told(record: Json, width: int) -> Iterator[str]:
     yield ""
     yield "Input"
     yield from _fields((record["input"] or {}).get("input"), width, indent="  ", most=_MOST)
-    yield ""
-    yield "Steps: when each began, how long it took, what it gave"
+    if record["steps"]:
+        yield ""
+        yield "Steps: when each began, how long it took, what it gave"
     given = (step["output"] for step in record["steps"] if step["name"].startswith("request "))
     asked = {one["approval"]: one for one in given if isinstance(one, dict) and "approval" in one}
     for number, step in enumerate(record["steps"]):
@@ -49,6 +50,8 @@ def _headed(record: Json, width: int) -> Iterator[str]:
     facts += [f"{words} {given[key][:12]}" for key, words in _DIGESTS if given.get(key)]
     yield from _text(", ".join(facts), width)
     steps = record["steps"]
+    if not steps:
+        return
     spent, tokens = sum(one["cost_usd"] for one in steps), sum(one["tokens"] for one in steps)
     took = max((one["started_ms"] + one["ms"] for one in steps), default=0) / 1000
     worked = sum(one["ms"] for one in steps) / 1000
@@ -58,6 +61,8 @@ def _headed(record: Json, width: int) -> Iterator[str]:
 
 
 def _state(record: Json) -> str:
+    if record["status"] in ("running", "waiting"):
+        return str(record["status"])
     outcome = f": {record['outcome']}" if record["outcome"] else ""
     return escape(f"{record['status']}{outcome} (exit code {record['exit_code']})")
 
@@ -187,8 +192,14 @@ def _ended(record: Json, width: int) -> Iterator[str]:
         yield from _text(f"Ended by {error['type']}: {error['message']}", width)
         if error.get("hint"):
             yield from _text(f"hint: {error['hint']}", width)
+    elif record["status"] in ("running", "waiting"):
+        yield (
+            "It has not ended; its steps are told when it has."
+            if not record["steps"]
+            else "It has not ended."
+        )
     elif record["status"] != "done":
-        yield f"It is {escape(record['status'])}."
+        yield f"It was {escape(record['status'])}."
     elif output is None:
         yield "Its result has been erased."
     else:
@@ -212,12 +223,13 @@ def _fields(value: Any, width: int, *, indent: str, most: int = _LINES) -> Itera
                 first, *rest = _text(_flat(one), width - len(indent) - 4, most)
                 yield f"{indent}  - {first}"
                 yield from (f"{indent}    {line}" for line in rest)
-        elif isinstance(each, str) and ("\n" in each or len(each) > width - len(indent) - size - 2):
+            continue
+        flat = _flat(each)
+        if "\n" in flat or len(flat) > width - len(indent) - size - 2:
             yield f"{indent}{escape(key)}"
-            yield from (f"{indent}  {line}".rstrip() for line in _text(each, width - len(indent) - 2, most))
+            yield from (f"{indent}  {line}".rstrip() for line in _text(flat, width - len(indent) - 2, most))
         else:
-            fits = max(20, width - len(indent) - size - 2)
-            yield f"{indent}{escape(key).ljust(size)}  {one_line(_flat(each), fits)}"
+            yield f"{indent}{escape(key).ljust(size)}  {one_line(flat, width)}"
 
 
 def _value(value: Any, width: int) -> Iterator[str]:

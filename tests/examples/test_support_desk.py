@@ -25,6 +25,14 @@ WAITING, KILLED, DONE = 7, -signal.SIGKILL, 0
 PEOPLE = {"mia": "[user:mia, group:desk]", "noor": "[user:noor, group:desk, group:leads]"}
 
 
+class OnAnyPort(Controller):
+    """Listens on a free port of the system's choice."""
+
+    def _trigger_server(self):
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 class Mailbox:
     """Keeps the mails that a real SMTP server took."""
 
@@ -39,9 +47,9 @@ class Mailbox:
 @pytest.fixture
 def mailbox():
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=0)
+    controller = OnAnyPort(box, hostname="127.0.0.1", port=0)
     controller.start()
-    box.port = controller.server.sockets[0].getsockname()[1]
+    box.port = controller.port
     try:
         yield box
     finally:
@@ -246,7 +254,7 @@ def test_killed_at_random_moments_a_refund_over_http_happens_once(desk, mailbox,
             }
 
         desk.change(by_http)
-        for number in range(rounds(fast=2, soak=40)):
+        for number in range(rounds(fast=1, soak=40)):
             order = f"NP-{3000 + number}"
             ticket = json.loads((desk.folder / "ticket.json").read_text()) | {"amount": 24.9, "order": order}
             (desk.folder / "small.json").write_text(json.dumps(ticket))
@@ -285,10 +293,10 @@ def _killed(command, folder, seconds):
 @pytest.mark.parametrize(
     ("workflow", "given", "code", "shown"),
     [
-        ("sequential", '{"question": "Are wet boxes refunded?"}', WAITING, "request publish a page"),
+        ("sequential", '{"question": "Are wet boxes refunded?"}', WAITING, "publish a page"),
         ("researcher", '{"question": "When do goods leave the warehouse?"}', DONE, "no_model"),
-        ("gatekeeper", '{"customer": "Vestra", "limit": 5000}', WAITING, "request raise a credit limit"),
-        ("triage", "ticket.json", WAITING, "request refund"),
+        ("gatekeeper", '{"customer": "Vestra", "limit": 5000}', WAITING, "raise a credit limit"),
+        ("triage", "ticket.json", WAITING, "NP-2107"),
     ],
 )
 def test_each_pattern_runs_by_one_command(desk, workflow, given, code, shown):

@@ -96,7 +96,10 @@ def test_a_run_that_waits_says_for_whom_and_how_to_look(record):
     assert "Waits for group:leads to decide on:" in lines
     assert "amount  149.4" in lines
     assert "ragflow approvals show a-7f3a9c" in lines
-    assert lines.endswith("It is waiting.")
+    assert lines.endswith("It has not ended.")
+    bare = "\n".join(told(waiting | {"steps": []}, 80))
+    assert "0 steps" not in bare
+    assert bare.endswith("its steps are told when it has.")
 
 
 def test_a_run_that_failed_says_what_failed_and_what_to_do(record):

@@ -11,14 +11,17 @@ rm -rf mails refunds.sqlite
 "$python" postbox.py "$(sed -n 's/^ *port: //p' ragflow.yaml)" mails &
 postbox=$!
 trap 'kill "$postbox"' EXIT
-until [[ -e mails/pid ]]; do sleep 0.1; done
+until [[ -e mails/pid ]]; do
+    kill -0 "$postbox" || exit 4  # it has said why
+    sleep 0.1
+done
 
 tell() { printf '\n# %s\n' "$1"; }
 say() {  # WHO COMMAND...; the exit codes that a story has: done, waiting, killed
     printf '$ ragflow %s    (%s)\n' "${*:2}" "$1"
     RAGFLOW="${plug:-$program}" bash as.sh "$@" || [[ $? == 7 || $? == 137 ]]
 }
-pull() { plug="$python pull_plug.py $1 $2" say "${@:3}" 2>/dev/null; }
+pull() { plug="$python pull_plug.py $1 $2" say "${@:3}"; }
 field() { "$python" -c 'import json,sys; print(json.loads(sys.stdin.readline())[sys.argv[1]])' "$1"; }
 
 say mia index
