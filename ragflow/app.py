@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ragflow.evaluation import Evaluation
     from ragflow.failing import Failing
     from ragflow.indexing import Wanted
+    from ragflow.replaying.replaying import Replaying
     from ragflow.reports import EstimateReport, IndexReport
     from ragflow.routing.explaining import RouteReport
 
@@ -263,6 +264,13 @@ class App:
         from ragflow.failing import Failing
 
         return Failing(self.config, store=self._store, index=self._index, run=self._indexed)
+
+    def replaying(self) -> "Replaying":
+        """Give what verifies, replays and exports recorded runs."""
+        from ragflow.replaying.replaying import Real, Replaying
+
+        real = Real(self.config, self._account, self._open_index, self._embedder)
+        return Replaying(self.config, self._runs, self._history, self._library, real)
 
     def evaluation(self) -> "Evaluation":
         """Give what evaluates this workspace."""

@@ -48,6 +48,10 @@ class History:
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return found
 
+    def shows(self, run: Run, asker: Asker) -> bool:
+        """Tell whether a run is there for the asker."""
+        return self._may_see(run, asker)
+
     def _may_see(self, run: Run, asker: Asker) -> bool:
         own = run.actor[0] == asker.actor
         if not own and (asker.acting or not asker.auditor):

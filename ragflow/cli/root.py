@@ -16,6 +16,7 @@ from ragflow.cli import (
     failing,
     indexing,
     records,
+    replaying,
     routing,
     setting_up,
 )
@@ -62,6 +63,7 @@ def build() -> Any:
     failing.add()
     connecting.add(program)
     records.add(program)
+    replaying.add()
     access.add(program)
     evaluating.add(program)
     return typer.main.get_command(program)
