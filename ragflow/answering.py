@@ -91,12 +91,6 @@ class Answering:
             return replace(answer, run=None)
         return answer
 
-    def taped(
-        self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions
-    ) -> tuple[Answer, dict[str, Any]]:
-        """Answer, and give the tape besides; nothing is recorded. Raises as ``answer``."""
-        return self._answered(text, sources, asker, options, self._record())
-
     def _answered(
         self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions, record: Record
     ) -> tuple[Answer, dict[str, Any]]:
