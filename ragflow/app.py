@@ -267,7 +267,8 @@ class App:
 
     def replaying(self) -> "Replaying":
         """Give what verifies, replays and exports recorded runs."""
-        from ragflow.replaying.replaying import Real, Replaying
+        from ragflow.replaying.real import Real
+        from ragflow.replaying.replaying import Replaying
 
         real = Real(self.config, self._account, self._open_index, self._embedder)
         return Replaying(self.config, self._runs, self._history, self._library, real)

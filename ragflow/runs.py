@@ -123,8 +123,10 @@ class RunStore:
         with reading(self.path) as connection:
             if connection is None:
                 return
-            mine = True if owner is None else _runs.c.owner == owner
-            for (name,) in connection.execute(select(_runs.c.run).where(mine).order_by(_runs.c.seq)).all():
+            wanted = select(_runs.c.run).order_by(_runs.c.seq)
+            if owner is not None:
+                wanted = wanted.where(_runs.c.owner == owner)
+            for (name,) in connection.execute(wanted).all():
                 row = connection.execute(select(_runs).where(_runs.c.run == name)).one()
                 yield name, _parsed(row.record), _integrity(connection, row)
 
