@@ -39,7 +39,7 @@ from ragflow.run_files import cited as _cited
 from ragflow.run_files import create_file, reading, truncate_log, writing
 from ragflow.run_files import runs as _runs
 
-__all__ = ["Integrity", "RunStore", "create_file"]
+__all__ = ["Integrity", "RunStore", "create_file", "truncate_log"]
 
 Integrity = Literal["intact", "changed"]
 _ERASABLE = ("ask", "workflow")
