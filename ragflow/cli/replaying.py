@@ -139,7 +139,7 @@ def _checked(report: "Checked") -> Iterator[str]:
         yield f"{escape(one['run'])}: {state}{''.join(f'; {escape(note)}' for note in notes)}"
     if not report.chain:
         yield "The runs before and after it were not looked at: they are not in the file."
-    if len(report.runs) != 1:
+    if report.every:
         yield f"{told['checked']:,} checked, {told['intact']:,} intact, {len(told['changed']):,} changed"
         if told["expired"] or told["erased"]:
             yield f"{told['expired']:,} expired and {told['erased']:,} erased are proven by digests"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ragflow.errors import CannotSay
 from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.records import Run
@@ -37,10 +38,14 @@ class One:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What checking found. ``chain``: whether the runs before and after were looked at too."""
+    """What checking found, of ``every`` run or of one.
+
+    ``chain``: whether the runs before and after were looked at too.
+    """
 
     runs: tuple[One, ...]
     chain: bool = True
+    every: bool = False
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -54,7 +59,7 @@ class Checked:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object ``ragflow.integrity/1``; of several, the changed runs are told apart."""
-        told = [one for one in self.runs if len(self.runs) == 1 or one.record == "changed"]
+        told = [one for one in self.runs if not self.every or one.record == "changed"]
         return {
             "schema": SCHEMA,
             "checked": len(self.runs),
@@ -71,8 +76,17 @@ def checked(runs: RunStore, history: History, asker: Asker, run: str) -> Checked
     """Check one run. Raises ``NotFound``; a record that is none any more is a changed one."""
     if run != "last" and runs.check(run) == "changed" and not runs.readable(run):
         return Checked((_damaged(run),))
-    record = history.get(run, asker)
+    record = ended(history.get(run, asker))
     return Checked((_one(record, runs.check(record.run) or "changed", runs),))
+
+
+def ended(record: Run) -> Run:
+    """Return a run that has ended. Raises ``CannotSay``: its record is yet to come."""
+    if record.status in ("running", "waiting"):
+        raise CannotSay(
+            f"{record.run} has not ended: its record is written when it has", hint="ragflow runs list"
+        )
+    return record
 
 
 def checked_all(runs: RunStore, history: History, asker: Asker) -> Checked:
@@ -84,7 +98,7 @@ def checked_all(runs: RunStore, history: History, asker: Asker) -> Checked:
             found.append(_damaged(name))
         elif integrity == "changed" or history.shows(record, asker):
             found.append(_one(record, integrity, runs))
-    return Checked(tuple(found))
+    return Checked(tuple(found), every=True)
 
 
 def checked_file(kept: Exported) -> Checked:

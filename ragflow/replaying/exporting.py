@@ -29,13 +29,13 @@ class Exported:
 
 def export(record: Run, tape: Json | None, rules: Json | None) -> dict[str, Any]:
     """Return the object ``ragflow.export/1``."""
-    output = record.output or {}
+    answer, citations = told(record)
     return {
         "schema": SCHEMA,
         "summary": list(summary(record)),
         "run": record.run,
-        "answer": output.get("answer"),
-        "citations": output.get("citations", []),
+        "answer": answer,
+        "citations": citations,
         "approvals": [dict(one) for one in record.approvals],
         "config_digest": record.config_digest,
         "policy": record.policy,
@@ -46,6 +46,19 @@ def export(record: Run, tape: Json | None, rules: Json | None) -> dict[str, Any]
         "tape": tape,
         "rules": rules,
     }
+
+
+def told(record: Run) -> tuple[str | None, list[Json]]:
+    """Return what a run answered, of several answers the last, and all that it cites."""
+    if record.kind == "workflow":
+        asked = [
+            step["output"] for step in record.steps if step["kind"] == "ask" and step["output"] is not None
+        ]
+        answers = [output["answer"] for output in asked if "answer" in output]
+    else:
+        answers = [record.output] if record.output else []
+    citations = [one for answer in answers for one in answer.get("citations", [])]
+    return (answers[-1].get("answer") if answers else None), citations
 
 
 def summary(record: Run) -> Iterator[str]:
@@ -60,7 +73,7 @@ def summary(record: Run) -> Iterator[str]:
     if record.kind == "ask":
         yield f"Question: {(given or {}).get('question', '')}"
         yield f"Answer: {(output or {}).get('answer') or 'none'}"
-    for one in (output or {}).get("citations", []):
+    for one in told(record)[1]:
         yield f'[{one["id"]}] {one["document"]} {one["start"]}-{one["end"]}: "{one["quote"]}"'
     for step in record.steps if record.kind == "workflow" else ():
         yield f"- {step['name']}: {step['status']}, {step['ms']} ms"
@@ -99,8 +112,7 @@ def _wrong(record: Run, tape: Json | None, copies: tuple[Any, ...]) -> str | Non
             return "the record is not what its digest says"
         if tape is not None and record.tape != digest_of_tape(packed(tape)):
             return "the tape is not the one that the record names"
-        output = record.output or {}
-        own = (output.get("answer"), output.get("citations", []), [dict(one) for one in record.approvals])
+        own = (*told(record), [dict(one) for one in record.approvals])
         return None if copies == own else "answer, citations or approvals are not those of the record"
     except (KeyError, TypeError, ValueError, AttributeError):
         return "the record is not what its digest says"

@@ -14,7 +14,7 @@ from ragflow.identity import Asker
 from ragflow.library import Library
 from ragflow.records import Run
 from ragflow.replaying import exporting, trying
-from ragflow.replaying.checking import Checked, checked, checked_all, checked_file
+from ragflow.replaying.checking import Checked, checked, checked_all, checked_file, ended
 from ragflow.replaying.real import Real
 from ragflow.replaying.replay import Again, Replayed, again, compared, differing_rules, tried
 from ragflow.replaying.tape import Json, Tape, documents
@@ -69,7 +69,7 @@ class Replaying:
         if wrong is not None:
             return Replayed(record.run, record.kind, same=False, changes=(wrong,), configuration=None)
         if record.kind == "workflow":
-            return self._workflow(record, changed)
+            return self._noted(self._workflow(record, changed), record)
         if record.kind != "ask":
             raise UsageError(
                 f"{record.run} is a run of kind {record.kind}: only answers and workflows replay"
@@ -80,13 +80,20 @@ class Replaying:
         taped = Tape.from_json(tape)
         configuration = differing_rules(rules, self._config)
         if changed is None:
-            return compared(record.run, record.output, again(taped, self._config), configuration)
+            replayed = compared(record.run, record.output, again(taped, self._config), configuration)
+            return self._noted(replayed, record)
         now = self._with(taped, changed, asker)
         return tried(compared(record.run, record.output, now, configuration), changed)
 
+    def _noted(self, replayed: Replayed, record: Run) -> Replayed:
+        """Say that the configuration is another one, where none of the rules that decide tells it."""
+        if record.config_digest == self._config.digest or replayed.configuration:
+            return replayed
+        return replace(replayed, notes=(*replayed.notes, "the configuration has changed since"))
+
     @map_errors()
     def export(self, run: str, asker: Asker) -> dict[str, Any]:
-        """Return a run as ``ragflow.export/1``. Raises ``NotFound``; ``CannotSay``: it was changed."""
+        """Return a run as ``ragflow.export/1``. Raises ``NotFound``, ``CannotSay`` (it was changed)."""
         record, tape = self._found(run, asker)
         if self._runs.check(record.run) == "changed":
             raise CannotSay(
@@ -96,7 +103,7 @@ class Replaying:
         return exporting.export(record, tape, rules)
 
     def _found(self, run: str, asker: Asker) -> tuple[Run, Json | None]:
-        record = self._history.get(run, asker)
+        record = ended(self._history.get(run, asker))
         kept = self._runs.tape(record.run)
         tape = None if kept is None else json.loads(kept)
         named = documents(tape) if tape is not None else frozenset[str]()

@@ -9,6 +9,7 @@ from ragflow.replaying.differing import changes, unified
 from ragflow.replaying.replay import Replayed
 from ragflow.replaying.steps import Astray, Knowing, RecordedSteps, source_changed
 from ragflow.workflows.contracts import Caller, Json, Object, Suspended
+from ragflow.workflows.declaring import Workflow
 from ragflow.workflows.flow import Flow, Means
 
 # What ends a run from outside of its function: a person, its limit of time or steps.
@@ -19,13 +20,15 @@ _ENDED = ("cancelled", "limit")
 class Ways:
     """How a run is executed. ``means``: what its ``Flow`` works with, around the recorded steps.
 
-    ``of_value``, ``of_error``: what a record shows of a run that gave a value, or raised.
+    ``of_value``, ``of_error``: what a record shows of a run that gave a value, or raised. ``policy``: the
+    digest of the rules of tools and approvals of today.
     """
 
     knowing: Knowing
     means: Callable[[RecordedSteps], Means]
     of_value: Callable[[Json], Object]
     of_error: Callable[[Exception], Object]
+    policy: str
 
 
 def replayed_run(record: Run, ways: Ways) -> Replayed:
@@ -42,23 +45,10 @@ def replayed_run(record: Run, ways: Ways) -> Replayed:
     steps = RecordedSteps(record.steps, ways.knowing)
     if found.digest != given["source_digest"]:
         steps.notes.append(source_changed(name))
-    flow = Flow(ways.means(steps), caller_of(record, name))
+    if given["policy"] != ways.policy:
+        steps.notes.append("the rules of tools and approvals have changed since")
     then: Object = record.output or {}
-    now: Object = then
-    try:
-        value = found.function(flow, found.takes.model_validate(given["input"]))
-        now = ways.of_value(value)
-        if steps.left:
-            steps.changes.append(f"{steps.left} of the recorded steps would not be taken")
-    except Astray as astray:
-        if steps.left or not _ended_outside(record):
-            steps.changes.append(str(astray))
-    except Suspended as waits:
-        steps.changes.append(f"it would wait for {waits.approval}")
-    except Exception as error:  # noqa: BLE001 - whatever a workflow raises is how its run ends
-        now = ways.of_error(error)
-        if steps.left:
-            steps.changes.append(f"{steps.left} of the recorded steps would not be taken")
+    now = _executed(record, found, steps, ways)
     if canonical(then) != canonical(now):
         steps.changes += [f"output: {one}" for one in changes(then, now)]
         steps.diff += unified(then, now, "output")
@@ -70,6 +60,26 @@ def replayed_run(record: Run, ways: Ways) -> Replayed:
         diff=tuple(steps.diff),
         notes=tuple(dict.fromkeys(steps.notes)),
     )
+
+
+def _executed(record: Run, found: Workflow, steps: RecordedSteps, ways: Ways) -> Object:
+    """Execute it and return what its record would show; what was recorded, where it went astray."""
+    given: Any = record.input
+    flow = Flow(ways.means(steps), caller_of(record, found.name))
+    try:
+        now = ways.of_value(found.function(flow, found.takes.model_validate(given["input"])))
+    except Astray as astray:
+        if steps.left or not _ended_outside(record):
+            steps.changes.append(str(astray))
+        return record.output or {}
+    except Suspended as waits:
+        steps.changes.append(f"it would wait for {waits.approval}")
+        return record.output or {}
+    except Exception as error:  # noqa: BLE001 - whatever a workflow raises is how its run ends
+        now = ways.of_error(error)
+    if steps.left:
+        steps.changes.append(f"{steps.left} of the recorded steps would not be taken")
+    return now
 
 
 def caller_of(record: Run, workflow: str) -> Caller:

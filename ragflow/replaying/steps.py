@@ -142,9 +142,10 @@ class RecordedSteps:
             raise
         if _was_counted(known):
             return self._given(known)
-        if canonical(_unsigned(then)) == canonical(_unsigned(now)):
+        before, after = _unsigned(then), _unsigned(now)
+        if canonical(before) == canonical(after):
             return self._given(known)
-        self._note(where, then, now, "check")
+        self._note(where, before, after, "check")
         return now
 
     # -- sources ---------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def failed(error: Exception) -> dict[str, Any]:
 
 
 def again(
-    record: Run, folder: Path, found: Workflow = DESK, *overrides: str, most: int = 100
+    record: Run, folder: Path, found: Workflow = DESK, *overrides: str, most: int = 100, policy: str = "p"
 ) -> tuple[Replayed, list[Object]]:
     """Replay with a workflow and rules of today; also what tools did, which must be nothing."""
     done: list[Object] = []
@@ -183,7 +183,7 @@ def again(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "socket", refuse)
-        return replayed_run(record, Ways(knowing, around, dict, failed)), done
+        return replayed_run(record, Ways(knowing, around, dict, failed, policy)), done
 
 
 def test_a_workflow_replays_byte_for_byte_and_does_nothing(workspace: Path) -> None:
@@ -228,6 +228,12 @@ def test_a_check_that_comes_out_otherwise_today_is_shown(
 def test_rules_of_another_digest_that_say_the_same_are_the_same(workspace: Path) -> None:
     replayed, _ = again(recorded(workspace, DESK), workspace, most=101)
     assert replayed.same is True
+
+
+def test_that_the_rules_have_changed_is_told(workspace: Path) -> None:
+    replayed, _ = again(recorded(workspace, DESK), workspace, policy="q")
+    assert replayed.same is True
+    assert replayed.notes == ("the rules of tools and approvals have changed since",)
 
 
 def test_what_other_runs_used_up_is_no_rule(workspace: Path) -> None:
