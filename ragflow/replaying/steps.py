@@ -136,12 +136,18 @@ class RecordedSteps:
             if _counted(error) or _was_counted(known):
                 return self._given(known)  # rates and budgets count what other runs did then
             told = {"type": type(error).__name__, "message": str(error)}
-            if known["status"] == "failed" and told == then:
+            if known["status"] != "failed":
+                self.changes.append(f"{where}: it was let through; now it is refused: {error}")
+            elif told == then:
                 return self._given(known)
-            self._note(where, then, told, "check")
+            else:
+                self._note(where, then, told, "check")
             raise
         if _was_counted(known):
             return self._given(known)
+        if known["status"] == "failed":
+            self.changes.append(f"{where}: it was refused, {then['message']}; now it is let through")
+            return now
         before, after = _unsigned(then), _unsigned(now)
         if canonical(before) == canonical(after):
             return self._given(known)
@@ -163,7 +169,7 @@ class RecordedSteps:
         return now
 
     def _note(self, where: str, then: Any, now: Any, what: str) -> None:
-        told = list(changes(then or {}, now or {})) if isinstance(then, dict) or isinstance(now, dict) else []
+        told = list(changes(then, now)) if isinstance(then, dict) and isinstance(now, dict) else []
         self.changes += [f"{where}: {one}" for one in told or ["it gives something else"]]
         self.diff += unified(then, now, f"{what} of {where}")
 
