@@ -126,33 +126,36 @@ class RecordedSteps:
 
     def _checked(self, where: str, known: Object, work: Callable[[Step], Json]) -> Json:
         """Check again by the rules of today; go on with what they say."""
-        then = _said(known["output"]["error"]) if known["status"] == "failed" else known["output"]
         try:
             now: Json = self._json(work(Step()))
         except ReachedOutside as error:
             self.notes.append(f"{where}: it cannot be checked without what is outside: {error}")
             return self._given(known)
         except Exception as error:
-            if _counted(error) or _was_counted(known):
+            if _counted(error) or not self._otherwise(where, known, error):
                 return self._given(known)  # rates and budgets count what other runs did then
-            told = {"type": type(error).__name__, "message": str(error)}
-            if known["status"] != "failed":
-                self.changes.append(f"{where}: it was let through; now it is refused: {error}")
-            elif told == then:
-                return self._given(known)
-            else:
-                self._note(where, then, told, "check")
             raise
-        if _was_counted(known):
-            return self._given(known)
-        if known["status"] == "failed":
-            self.changes.append(f"{where}: it was refused, {then['message']}; now it is let through")
+        if known["status"] == "failed" and not _was_counted(known):
+            then = known["output"]["error"]["message"]
+            self.changes.append(f"{where}: it was refused, {then}; now it is let through")
             return now
-        before, after = _unsigned(then), _unsigned(now)
-        if canonical(before) == canonical(after):
-            return self._given(known)
-        self._note(where, before, after, "check")
-        return now
+        if known["status"] != "failed":
+            before, after = _unsigned(known["output"]), _unsigned(now)
+            if canonical(before) != canonical(after):
+                self._note(where, before, after, "check")
+                return now
+        return self._given(known)
+
+    def _otherwise(self, where: str, known: Object, error: Exception) -> bool:
+        """Note that a check refuses today, and tell whether it did otherwise then."""
+        if known["status"] != "failed":
+            self.changes.append(f"{where}: it was let through; now it is refused: {error}")
+            return True
+        then = known["output"]["error"]
+        if _was_counted(known) or (then["type"], then["message"]) == (type(error).__name__, str(error)):
+            return False
+        self.changes.append(f"{where}: it was refused, {then['message']}; now, {error}")
+        return True
 
     # -- sources ---------------------------------------------------------------------------------
 
@@ -230,10 +233,6 @@ def _unsigned(told: Json) -> Json:
     if isinstance(told, dict) and isinstance(told.get("action"), dict):
         return {**told, "action": {**told["action"], "policy": ""}}
     return told
-
-
-def _said(error: Object) -> dict[str, Any]:
-    return {"type": error["type"], "message": error["message"]}
 
 
 def _counted(error: Exception) -> bool:

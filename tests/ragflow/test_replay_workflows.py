@@ -19,6 +19,7 @@ from ragflow.app import App
 from ragflow.config import Config
 from ragflow.identity import Asker
 from ragflow.records import Run, canonical, forgetting
+from ragflow.redact import redact_all
 from ragflow.replaying.replay import Replayed
 from ragflow.replaying.runs import Ways, replayed_run
 from ragflow.replaying.steps import Knowing, RecordedSteps
@@ -314,6 +315,25 @@ def test_another_question_is_shown_beside_the_recorded_one(workspace: Path) -> N
     replayed, _ = again(recorded(workspace, DESK), workspace, workflow("desk", takes=Given)(other))
     assert "step 0, ask: something else would be asked" in replayed.changes
     assert "+What else?" in replayed.diff
+
+
+def test_what_was_blanked_in_an_answer_is_blanked_again(tmp_path: Path) -> None:
+    (tmp_path / "hr").mkdir()
+    (tmp_path / "hr" / "leave.md").write_text(
+        f"# Portal\n\nThe password: hunter2hunter2 opens it.\n\n{LEAVE}"
+    )
+    (tmp_path / "ragflow.yaml").write_text(CONFIG)
+    with ragflow.open(tmp_path) as app:
+        assert app.index().exit_code == 0
+    record = recorded(tmp_path, DESK)
+    assert "hunter2" in canonical(record.steps[0]["output"]["answer"])
+    output = {
+        **record.steps[0]["output"],
+        "answer": redact_all(record.steps[0]["output"]["answer"], ["secret"]),
+    }
+    assert "hunter2" not in canonical(output["answer"])
+    steps = ({**record.steps[0], "output": output}, *record.steps[1:])
+    assert again(replace(record, steps=steps), tmp_path)[0].same is True
 
 
 def test_a_record_survives_its_json(workspace: Path) -> None:
