@@ -98,7 +98,7 @@ class Answering:
     def taped(
         self, text: str, sources: tuple[str, ...], asker: Asker, options: AskOptions
     ) -> tuple[Answer, dict[str, Any], dict[str, float]]:
-        """Answer, and give besides the tape and what was spent (``cost_usd``, ``tokens``); nothing is recorded.
+        """Answer; give the tape besides, and what was spent (``cost_usd``, ``tokens``). Nothing is recorded.
 
         Raises as ``answer``.
         """

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ragflow.failing import Failing
     from ragflow.indexing import Wanted
     from ragflow.orchestration import Orchestration
+    from ragflow.replaying.replaying import Replaying
     from ragflow.reports import EstimateReport, IndexReport
     from ragflow.routing.explaining import RouteReport
     from ragflow.watching.tallies import By
@@ -279,6 +280,14 @@ class App:
         from ragflow.orchestration import Orchestration
 
         return Orchestration(self, self._runs)
+
+    def replaying(self) -> "Replaying":
+        """Give what verifies, replays and exports recorded runs."""
+        from ragflow.replaying.real import Real
+        from ragflow.replaying.replaying import Replaying
+
+        real = Real(self.config, self._account, self._open_index, self._embedder)
+        return Replaying(self.config, self._runs, self._history, self._library, real)
 
     def evaluation(self) -> "Evaluation":
         """Give what evaluates this workspace."""

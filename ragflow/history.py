@@ -73,6 +73,10 @@ class History:
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return found
 
+    def shows(self, run: Run, asker: Asker) -> bool:
+        """Tell whether a run is there for the asker."""
+        return self._may_see(run, asker)
+
     def _listed(self, limit: int, owner: str | None) -> list[Run]:
         """Give the newest records, and runs of workflows that have none yet, by when they began."""
         ended = list(self._store.list(limit, owner=owner))

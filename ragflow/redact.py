@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["secret", "personal"]
 
@@ -139,3 +139,16 @@ def apart(spans: Iterable[Private]) -> tuple[Private, ...]:
         else:
             joined.append(one)
     return tuple(joined)
+
+
+def redact_all(value: Any, kinds: Collection[Kind]) -> Any:
+    """Return a JSON value with every text in it redacted; keys are names and stay."""
+    if not kinds:
+        return value
+    if isinstance(value, str):
+        return redact(value, kinds)
+    if isinstance(value, dict):
+        return {key: redact_all(each, kinds) for key, each in value.items()}
+    if isinstance(value, list):
+        return [redact_all(each, kinds) for each in value]
+    return value

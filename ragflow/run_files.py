@@ -111,7 +111,9 @@ def opened(path: Path) -> Iterator[Connection | None]:
     # A WAL database in a folder that cannot be written opens only as immutable.
     mode = "mode=ro" if _readable(path) else "mode=ro&immutable=1"
     with _mapped(path), _transaction(path, mode, "BEGIN") as connection:
-        yield connection
+        # The tables of runs in progress may be there alone.
+        recorded = connection.exec_driver_sql("PRAGMA user_version").scalar_one() > 0
+        yield connection if recorded else None
 
 
 def _readable(path: Path) -> bool:

@@ -12,7 +12,6 @@ digests included, is not found.
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,7 +109,7 @@ class RunStore:
         wanted = _runs.c.created >= since
         if owner is not None:
             wanted &= _runs.c.owner == owner
-        with _read(self.path) as connection:
+        with reading(self.path) as connection:
             if connection is None:
                 return
             rows = select(_runs.c.record).where(wanted).order_by(_runs.c.seq)
@@ -132,11 +131,24 @@ class RunStore:
             row = connection.execute(select(_runs).where(_runs.c.run == run)).one_or_none()
             if row is None:
                 return None
-            try:
-                intact = _sound(connection, row) and _chained(connection, row)
-            except (KeyError, TypeError, ValueError, AttributeError, StoreDamaged):
-                return "changed"
-        return "intact" if intact else "changed"
+            return _integrity(connection, row)
+
+    def check_all(self, *, owner: str | None = None) -> Iterator[tuple[str, Run | None, Integrity]]:
+        """Check every run of an owner, or of all, oldest first; the run is None where it cannot be read."""
+        with reading(self.path) as connection:
+            if connection is None:
+                return
+            wanted = select(_runs.c.run).order_by(_runs.c.seq)
+            if owner is not None:
+                wanted = wanted.where(_runs.c.owner == owner)
+            for (name,) in connection.execute(wanted).all():
+                row = connection.execute(select(_runs).where(_runs.c.run == name)).one()
+                yield name, _parsed(row.record), _integrity(connection, row)
+
+    def has_tape(self, run: str) -> bool:
+        """Tell whether a run's tape is there, read or not."""
+        with reading(self.path) as connection:
+            return connection is not None and taping.has(connection, run)
 
     def cited(self) -> set[tuple[str, str]]:
         """Return every (document, revision) that a run still kept cites: evidence not to be collected."""
@@ -239,6 +251,21 @@ def _parse(record: str) -> Run:
             f"a run record cannot be read: {error}",
             hint="restore runs.sqlite from a backup",
         ) from error
+
+
+def _parsed(record: str) -> Run | None:
+    try:
+        return _parse(record)
+    except StoreDamaged:
+        return None
+
+
+def _integrity(connection: Connection, row: Any) -> Integrity:
+    try:
+        intact = _sound(connection, row) and _chained(connection, row)
+    except (KeyError, TypeError, ValueError, AttributeError, StoreDamaged):
+        return "changed"
+    return "intact" if intact else "changed"
 
 
 def _sound(connection: Connection, row: Any) -> bool:

@@ -150,7 +150,7 @@ class Answer(Section):
 
 
 class Runs(Section):
-    """How long runs are kept (days) and what is blanked before they are written."""
+    """How long runs are kept (days) and what is blanked in a question before anything sees it."""
 
     keep_days: Annotated[int, Field(ge=1)] = 365
     redact: tuple[Literal["secret", "personal"], ...] = ("secret",)

@@ -102,7 +102,7 @@ identity:
 # guards: {{question: warn, retrieved: fence, redact: [secret]}}   # docs/security.md
 # runs:
 #   keep_days: 365
-#   redact: [secret]                # or secret and personal: blanked before a run is recorded
+#   redact: [secret]                # or secret and personal: blanked before anything is asked
 # workflows: []                     # modules with @workflow functions: docs/workflows.md
 # tools: {{}}                         # what they and agents may call: docs/tools.md
 # approvals: []                     # which actions wait for whom: docs/approvals.md

@@ -39,6 +39,8 @@ def kept(connection: Connection, run: str) -> bytes | None:
 
 def has(connection: Connection, run: str) -> bool:
     """Tell whether a run has a tape; read or not."""
+    if not _has(connection, tapes.name):
+        return False
     return connection.execute(select(tapes.c.run).where(tapes.c.run == run)).first() is not None
 
 

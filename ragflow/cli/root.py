@@ -18,6 +18,7 @@ from ragflow.cli import (
     failing,
     indexing,
     records,
+    replaying,
     routing,
     running,
     setting_up,
@@ -67,6 +68,7 @@ def build() -> Any:
     records.add(program)
     running.add(program)
     approving.add(program)
+    replaying.add()
     access.add(program)
     evaluating.add(program)
     counting.add(program)

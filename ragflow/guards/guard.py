@@ -22,7 +22,7 @@ class ConfiguredGuard:
     """Looks at questions, passages and claims. Satisfies ``asking.Guard``.
 
     ``wordings``: the prompts that models are given, of which a claim may repeat nothing. ``redacted``:
-    what is blanked in the records of questions.
+    what is blanked in questions.
     """
 
     def __init__(

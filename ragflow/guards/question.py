@@ -39,10 +39,10 @@ ORDER = "the question reads like an order to the program; only what it asks of t
 
 
 def inspect(text: str, *, block: bool, redacted: Collection[Kind]) -> Inspected:
-    """Say whether a question is one, and warn of what is blanked in its record.
+    """Say whether a question is one, and warn of what has to be blanked in it.
 
     ``block``: orders to the program are not answered, else they are warned of. ``redacted``: the kinds of
-    private data that are blanked in records. An ordinary question gives neither.
+    private data that are blanked in questions. An ordinary question gives neither.
     """
     warnings = []
     order = reads_like_order(text)

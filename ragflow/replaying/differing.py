@@ -8,12 +8,12 @@ from typing import Any
 _LONGEST = 60
 
 
-def changes(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def changes(was: Mapping[str, Any], today: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """Give one sentence for each field that differs, in order of their names; none where nothing does."""
-    for key in sorted({*was, *now}):
+    for key in sorted({*was, *today}):
         name = f"{path}{key}"
-        before, after = was.get(key), now.get(key)
-        if before == after and (key in was) == (key in now):
+        before, after = was.get(key), today.get(key)
+        if before == after and (key in was) == (key in today):
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             yield from changes(before, after, f"{name}.")
@@ -21,7 +21,8 @@ def changes(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> I
             counts = f"{len(before)} became {len(after)}" if len(before) != len(after) else "not the same"
             yield f"{name}: {counts}"
         else:
-            yield f"{name}: {said(before)} became {said(after)}"
+            then, now = (said(one[key]) if key in one else "nothing" for one in (was, today))
+            yield f"{name}: {then} became {now}"
 
 
 def _short(before: list[Any], after: list[Any]) -> bool:

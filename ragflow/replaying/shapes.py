@@ -71,7 +71,7 @@ def read_anchors(shown: list[list[Any]]) -> tuple[Anchor, ...]:
 
 def _hit_json(hit: Hit) -> dict[str, Any]:
     given = {name: getattr(hit, name) for name in _PLAIN}
-    kept = {name: value for name, value in given.items() if value != _DEFAULTS.get(name, value is None)}
+    kept = {name: value for name, value in given.items() if name not in _DEFAULTS or value != _DEFAULTS[name]}
     scores = hit.scores
     return {
         **kept,
@@ -82,7 +82,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
 
 
 def _read_hit(shown: Json) -> Hit:
-    fields = {"link": None, "modified": None, **shown}
+    fields = dict(shown)
     fields |= {
         name: _tuples(fields[name]) for name in ("headings", "unseen", "also", "lines") if name in fields
     }

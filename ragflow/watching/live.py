@@ -15,7 +15,8 @@ from sqlalchemy import Connection, select
 
 from ragflow.config import Config
 from ragflow.records import Run
-from ragflow.runs import RunStore, opened
+from ragflow.run_files import opened
+from ragflow.runs import RunStore
 from ragflow.watching.tallies import percentiles
 from ragflow.workflows.tables import flows, requests
 

@@ -1,5 +1,6 @@
 """Run records: chained, provable after erasure, written by many at once."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -294,3 +295,76 @@ def test_an_id_bears_its_moment_in_utc(moment: datetime) -> None:
 def test_a_run_survives_its_json(store: RunStore) -> None:
     run = store.add(a_run("r-1"))
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+
+
+SCHEMA_1 = """
+CREATE TABLE runs (seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, run VARCHAR NOT NULL UNIQUE,
+ kind VARCHAR NOT NULL, owner VARCHAR NOT NULL, created VARCHAR NOT NULL, record TEXT NOT NULL);
+CREATE INDEX runs_of_owner ON runs (owner, seq);
+CREATE TABLE cited (run VARCHAR NOT NULL, document VARCHAR NOT NULL, revision VARCHAR NOT NULL,
+ PRIMARY KEY (run, document, revision));
+CREATE INDEX cited_document ON cited (document);
+PRAGMA user_version = 1;
+"""
+
+
+@pytest.fixture
+def older(store: RunStore) -> RunStore:
+    """A file of schema 1, with one run in it."""
+    run = replace(a_run("r-old"), previous=FIRST)
+    run = replace(run, digest=digest_of(run.to_json()))
+    connection = sqlite3.connect(store.path)
+    with connection:
+        connection.executescript(SCHEMA_1)
+        row = (run.run, run.kind, run.actor[0], run.created, canonical(run.to_json()))
+        connection.execute("INSERT INTO runs (run, kind, owner, created, record) VALUES (?, ?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO cited VALUES (?, ?, ?)", (run.run, "hr/leave.md", REVISION))
+    connection.close()
+    return store
+
+
+def version(store: RunStore) -> int:
+    connection = sqlite3.connect(store.path)
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return int(number)
+
+
+def test_a_file_of_before_is_read_as_it_is(older: RunStore) -> None:
+    assert older.check("r-old") == "intact"
+    assert (older.tape("r-old"), older.has_tape("r-old"), older.rules("p")) == (None, False, None)
+    assert [found for _, _, found in older.check_all()] == ["intact"]
+    assert version(older) == 1
+
+
+def test_the_first_write_gives_a_file_of_before_what_it_lacks(older: RunStore) -> None:
+    tape = canonical({"schema": "ragflow.tape/1"}).encode()
+    rules = canonical({"answer": {}})
+    added = replace(a_run("r-new"), tape=hashlib.sha256(tape).hexdigest(), policy=sha256({"answer": {}}))
+    older.add(added, tape=tape, rules=rules)
+    assert version(older) == 2
+    assert (older.tape("r-new"), older.rules(str(added.policy))) == (tape, {"answer": {}})
+    assert [older.check(run) for run in ("r-old", "r-new")] == ["intact"] * 2
+    older.erase("hr/leave.md", forget=forget())
+    assert [older.check(run) for run in ("r-old", "r-new", "r-forget")] == ["intact"] * 3
+
+
+def test_rules_are_kept_once_for_all_runs(store: RunStore) -> None:
+    for number in range(3):
+        store.add(replace(a_run(f"r-{number}"), policy="p"), rules="{}")
+    connection = sqlite3.connect(store.path)
+    assert connection.execute("SELECT count(*) FROM rules").fetchone() == (1,)
+    connection.close()
+
+
+@pytest.mark.parametrize("held", ['"document":"hr/leave.md"', '"also":["hr/leave.md@0123456789ab:0-5"]'])
+def test_a_tape_that_holds_a_document_goes_with_it(store: RunStore, held: str) -> None:
+    for name, text in (("r-1", held), ("r-2", '"document":"hr/leave.md.txt"')):
+        tape = f"{{{text}}}".encode()
+        run = replace(a_run(name, document="hr/other.md"), tape=hashlib.sha256(tape).hexdigest())
+        store.add(run, tape=tape)
+    gone = store.erase("hr/leave.md", forget=forget())
+    assert (gone.output or {})["tapes"] == ["r-1"]
+    assert (store.tape("r-1"), store.has_tape("r-2")) == (None, True)
+    assert (store.forgotten("r-1"), store.forgotten("r-2")) == ("r-forget", None)
+    assert [store.check(run) for run in ("r-1", "r-2", "r-forget")] == ["intact"] * 3

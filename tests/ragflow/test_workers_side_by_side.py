@@ -1,6 +1,5 @@
 """Two workers share one PostgreSQL; one of them is killed and started again all the time."""
 
-import json
 import os
 import random
 import signal
@@ -11,7 +10,7 @@ from collections import Counter
 
 import pytest
 from doomed import Doomed
-from doomed_site import LEA, Site
+from doomed_site import Site
 from effect_server import EffectServer
 
 EACH_ONCE = Counter({"KEYED": 1, "GUARDED": 1, "ASKABLE": 1, "BLIND": 1})

@@ -176,7 +176,7 @@ def _run(asked: dict[str, Any], report: Path) -> dict[str, Any]:
     if child == 0:
         try:
             _child(asked, report)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it was is shown, and the fork ends
             traceback.print_exc()
         finally:
             os._exit(70)
