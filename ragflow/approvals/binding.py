@@ -1,9 +1,6 @@
 """What a request is bound to, as digests: change one letter of it, and an approval does not hold."""
 
-from typing import Any
-
 from ragflow.approvals.rows import Asked
-from ragflow.config import Config
 from ragflow.records import sha256
 from ragflow.workflows.contracts import Object, Request
 
@@ -31,12 +28,3 @@ def identity(request: Request) -> str:
     action = request.action
     content = {"tool": action.tool, "arguments": dict(action.arguments), "policy": action.policy}
     return sha256([request.caller.run, action.call, request.kind, sha256(content)])
-
-
-def policy_digest(config: Config) -> str:
-    """Return the digest (64 hex) of the rules as they are now: the sections ``tools`` and ``approvals``."""
-    rules: dict[str, Any] = {
-        "tools": {name: tool.model_dump(mode="json") for name, tool in config.tools.items()},
-        "approvals": [rule.model_dump(mode="json") for rule in config.approvals],
-    }
-    return sha256(rules)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ragflow.approvals.binding import bound, policy_digest
+from ragflow.approvals.binding import bound
 from ragflow.approvals.gathering import documents, readable
 from ragflow.approvals.revising import Fits, revised
 from ragflow.approvals.rows import Asked, change, found, matching, now_utc
@@ -14,6 +14,7 @@ from ragflow.errors import NotAllowed, NotFound, UsageError
 from ragflow.identity import Asker
 from ragflow.records import canonical, timestamp
 from ragflow.redact import redact
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import Object
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import MayNotDecide, RequestChanged
@@ -149,7 +150,7 @@ class Desk:
             )
 
     def _same_rules(self, asked: Asked) -> None:
-        if asked.kind != "gate" and asked.policy != policy_digest(self._config):
+        if asked.kind == "action" and asked.policy != policy_digest(self._config):
             raise RequestChanged(
                 f"the rules have changed since {asked.approval} was asked: nothing was decided",
                 hint=f"ragflow approvals reject it, or let {asked.actor} resume {asked.run}, and begin again",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ragflow.approvals.binding import bound, identity, policy_digest
+from ragflow.approvals.binding import bound, identity
 from ragflow.approvals.gathering import gathered
 from ragflow.approvals.notifying import Tell, nobody, notify
 from ragflow.approvals.rows import DONE, Asked, change, found, matching, now_utc
@@ -15,6 +15,7 @@ from ragflow.approvals.rules import judged
 from ragflow.config import Config
 from ragflow.errors import NotFound
 from ragflow.records import canonical, timestamp
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import About, Action, Caller, Decided, Decision, Need, Request
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import ToolRefused
@@ -99,12 +100,12 @@ class ConfiguredGate:
         """Return what was decided; None while it is pending. What has run out is marked ``expired``, once.
 
         A request under other rules than those of this process runs out at once: nobody may approve it any
-        more, and the run must ask anew. A workflow's own gate rests on no rule.
+        more, and the run asks anew. A workflow's own gate rests on no rule, what may have happened is a fact.
         """
         with self._database.begin() as connection:
             asked = _known(connection, approval)
             moment = self._clock()
-            other = asked.kind != "gate" and asked.policy != self._policy
+            other = asked.kind == "action" and asked.policy != self._policy
             if asked.status == "pending" and (other or asked.lapsed(moment)):
                 comment = None if asked.lapsed(moment) else RULES_CHANGED
                 values = {"status": "expired", "decided": timestamp(moment), "comment": comment}
@@ -155,4 +156,6 @@ def _decision(asked: Asked) -> Decision | None:
         status = "approved" if asked.revised is None else "revised"
     else:
         status = "rejected" if asked.status == "rejected" else "expired"
+        if status == "expired" and asked.comment == RULES_CHANGED:
+            status = "outdated"
     return Decision(asked.approval, status, asked.holding, asked.decided_by, asked.comment)

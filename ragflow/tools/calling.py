@@ -11,7 +11,7 @@ from typing import Any
 
 from ragflow.steps import Step
 from ragflow.tools.declared import State
-from ragflow.tools.effects import Claim, Effects, Ending, keeping
+from ragflow.tools.effects import Claim, Effects, Ending
 from ragflow.tools.toolbox import Toolbox
 from ragflow.workflows.contracts import (
     About,
@@ -28,6 +28,7 @@ from ragflow.workflows.contracts import (
 )
 from ragflow.workflows.errors import NotApproved, ToolFailed, ToolRefused, Unsettled
 from ragflow.workflows.flow import decided
+from ragflow.workflows.keeping import keeping
 
 UNSETTLED_SECONDS = 72 * 3600.0  # for which a person is asked where no rule says how long
 
@@ -37,7 +38,7 @@ class _Call:
     """One call on its way. ``given``: as the workflow made it; ``wanted``: as a person changed it.
 
     ``agreed``: whom the last decision was asked of, and what it was. ``repeats``: how often a person had it
-    done again.
+    done again; ``asked``: how often people were asked.
     """
 
     tool: str
@@ -50,6 +51,7 @@ class _Call:
     wanted: Object | None = None
     agreed: "tuple[Need, Decision] | None" = None
     repeats: int = 0
+    asked: int = 0
 
     @property
     def approval(self) -> str | None:
@@ -80,8 +82,8 @@ class PolicedCalls:
             action, need = self._policy(call)
             if need is not None and not _agreed(need, call):
                 self._ask(call, action, need)
-                if call.wanted is not None:
-                    continue  # what a person put in place is checked as what a workflow wants
+                if call.wanted is not None or call.agreed is None:
+                    continue  # what a person put in place, or other rules, are looked at like a new call
             done = self._tool(call, action)
             if "result" in done:
                 return done["result"]
@@ -122,7 +124,10 @@ class PolicedCalls:
         return need
 
     def _ask(self, call: _Call, action: Action, need: Need) -> None:
-        request = Request("action", action, need, call.caller, call.about)
+        # Each time that somebody is asked is a request of its own: revised back is not the first again.
+        named = action if not call.asked else replace(action, call=f"{action.call}+{call.asked}")
+        call.asked += 1
+        request = Request("action", named, need, call.caller, call.about)
         try:
             decision = decided(call.steps, self._gate, request)
         except NotApproved:
@@ -130,7 +135,7 @@ class PolicedCalls:
                 f"release {call.tool}", lambda _: self._released(action, call.caller), kind="policy"
             )
             raise
-        call.agreed = (need, decision)
+        call.agreed = None if decision.status == "outdated" else (need, decision)
         if decision.status == "revised":
             call.wanted = decision.arguments
 

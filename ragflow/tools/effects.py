@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import DBAPIError
 
-from ragflow.errors import OutsideCause, translate
 from ragflow.records import canonical, sha256, timestamp
 from ragflow.workflows.contracts import Abandoned, Action, Caller, Json
 from ragflow.workflows.database import Database
-from ragflow.workflows.errors import DatabaseGone, RunHeld
+from ragflow.workflows.errors import RunHeld
+from ragflow.workflows.keeping import keeping
 from ragflow.workflows.tables import effects, flows
 
 Ending = Literal["settled", "failed", "unsettled"]
@@ -97,17 +96,6 @@ class Effects:
     def _begun(self) -> Iterator[Connection]:
         with keeping(), self._database.begin() as connection:
             yield connection
-
-
-@contextmanager
-def keeping() -> Iterator[None]:
-    """Abandon the execution where the database fails: no step may remember that as its result."""
-    try:
-        yield
-    except DatabaseGone as error:
-        raise Abandoned(error) from error
-    except DBAPIError as error:
-        raise Abandoned(translate(error) or OutsideCause(f"the database of runs: {error.orig}")) from error
 
 
 def _owned(connection: Connection, caller: Caller) -> None:

@@ -130,12 +130,15 @@ class Need:
     rule: int | None = None
 
 
-Decided = Literal["approved", "revised", "rejected", "expired"]
+Decided = Literal["approved", "revised", "rejected", "expired", "outdated"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a request. ``arguments``: those to go on with, changed where it was revised."""
+    """What became of a request. ``arguments``: those to go on with, changed where it was revised.
+
+    ``outdated``: the rules are not those under which it was asked, and it must be asked anew.
+    """
 
     approval: str
     status: Decided

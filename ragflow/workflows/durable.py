@@ -9,7 +9,7 @@ from ragflow.errors import RagflowError, translate
 from ragflow.records import sha256
 from ragflow.redact import Kind as Private
 from ragflow.steps import Step
-from ragflow.workflows.contracts import Json, Kind
+from ragflow.workflows.contracts import Abandoned, Json, Kind
 from ragflow.workflows.errors import WorkflowFailed
 from ragflow.workflows.kept import as_json, error_from_json, error_to_json, redacted
 
@@ -105,6 +105,8 @@ class DurableSteps:
         error = None
         try:
             value = redacted(as_json(work(step), name), self._hide)
+        except Abandoned as left:
+            raise Stopped(left.error) from left
         except Exception as raised:  # noqa: BLE001 - it is kept, and raised where the step was taken
             error = error_to_json(raised, self._hide)
         return {

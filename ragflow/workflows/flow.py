@@ -27,6 +27,7 @@ from ragflow.workflows.contracts import (
 )
 from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.errors import NotApproved, UnknownWorkflow, WorkflowChanged, WorkflowFailed
+from ragflow.workflows.keeping import keeping
 from ragflow.workflows.trying import ONCE, Retry, attempted
 
 
@@ -224,7 +225,8 @@ def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
 
     def ask(step: Step) -> Json:
         step.input = action.to_json()
-        opened = gate.open(request)
+        with keeping():
+            opened = gate.open(request)
         return {
             "approval": opened,
             "kind": request.kind,
@@ -238,9 +240,10 @@ def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
 
     def look(step: Step) -> Json:
         step.input = approval
-        found = gate.decision(approval)
-        if found is None:
-            raise Suspended(approval, gate.expires(approval))
+        with keeping():
+            found = gate.decision(approval)
+            if found is None:
+                raise Suspended(approval, gate.expires(approval))
         return found.to_json()
 
     told = steps.take(f"decision {action.tool}", look, kind="approval")

@@ -1,19 +1,19 @@
 """The ``ragflow.run/1`` of a workflow: from its row, the steps that DBOS kept, and its requests."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
+from ragflow.approvals.objects import approval
+from ragflow.approvals.rows import of_run
 from ragflow.records import Run
 from ragflow.workflows.database import Database
 from ragflow.workflows.dbos_engine import KeptStep
 from ragflow.workflows.outcomes import Outcome
 from ragflow.workflows.rows import FlowRow
-from ragflow.workflows.tables import requests
 
 KIND = "workflow"
 
@@ -71,27 +71,12 @@ def approvals_of(database: Database, run: str, *, ended: bool = False) -> list[d
 
 def requests_of(connection: Connection, run: str, *, ended: bool = False) -> list[dict[str, Any]]:
     """As ``approvals_of``, over an open connection."""
-    wanted = select(requests).where(requests.c.run == run).order_by(requests.c.created, requests.c.approval)
-    found = connection.execute(wanted).mappings().all()
-    return [
-        {
-            "schema": "ragflow.approval/1",
-            "approval": one["approval"],
-            "run": run,
-            "status": "expired" if ended and one["status"] == "pending" else one["status"],
-            "tool": one["tool"],
-            "effect": one["effect"],
-            "arguments": json.loads(one["revised"] or one["arguments"]),
-            "digest": one["digest"],
-            "policy": one["policy"],
-            "actor": one["actor"],
-            "approvers": json.loads(one["approvers"]),
-            "expires": one["expires"],
-            "decided_by": one["decided_by"],
-            "comment": one["comment"],
-        }
-        for one in found
-    ]
+    now = datetime.now(UTC)
+    shown = [approval(one, now) for one in of_run(connection, run)]
+    for one in shown:
+        if ended and one["status"] == "pending":
+            one["status"] = "expired"
+    return shown
 
 
 def _step(kept: KeptStep, began: int) -> dict[str, Any]:

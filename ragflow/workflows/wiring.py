@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 
 from ragflow import parts
 from ragflow.config import Config
-from ragflow.workflows.contracts import Agent, Calls, Gate, Reading, Steps
+from ragflow.records import sha256
+from ragflow.workflows.contracts import Agent, Calls, Gate, Object, Reading, Steps
 from ragflow.workflows.database import Database
 from ragflow.workflows.declaring import Workflow
 from ragflow.workflows.flow import Means
@@ -43,10 +43,6 @@ class Reach:
 
 def reach(config: Config, database: Database, reading: Reading) -> Reach:
     """Make the configured parts."""
-    if find_spec("ragflow.tools.calling") is None:  # not built yet
-        from ragflow.workflows.absent import absent
-
-        return absent(reading)
     from ragflow.agents.loop import ConfiguredAgent
     from ragflow.approvals.gate import ConfiguredGate
     from ragflow.tools.calling import PolicedCalls
@@ -54,8 +50,13 @@ def reach(config: Config, database: Database, reading: Reading) -> Reach:
     from ragflow.tools.policy import policy_digest
     from ragflow.tools.toolbox import Toolbox
 
-    gate = ConfiguredGate(config, database)
     toolbox = Toolbox(config, reading=reading, database=database)
+
+    def tell(tool: str, arguments: Object) -> None:
+        # The same message has the same key: told twice is told once, where the tool knows keys.
+        toolbox.send(tool, arguments, key=sha256([tool, dict(arguments)])[:32])
+
+    gate = ConfiguredGate(config, database, tell=tell)
     models = parts.Models(config, spending=parts.account(config))
     return Reach(
         reading,

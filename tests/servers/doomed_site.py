@@ -166,6 +166,8 @@ class Site:
     def done(self, name: str) -> Counter[str]:
         """How often each thing of a run was done."""
         prefix = f"{name.upper()} "
-        return Counter({
-            what.removeprefix(prefix): count for what, count in self.server.done.items() if what.startswith(prefix)
-        })  # fmt: skip
+        found = Counter()
+        for what, count in self.server.done.items():
+            if what.startswith(prefix):
+                found[what.removeprefix(prefix)] += count
+        return found
