@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from indexes.embedding import Embedder, opened_late
@@ -22,7 +21,7 @@ from ragflow.answering import Answering, AskOptions
 from ragflow.answers import Answer
 from ragflow.config import Config, find, load
 from ragflow.cross_encoders import CrossEncoders
-from ragflow.errors import NotFound, check_question, map_errors
+from ragflow.errors import check_question, map_errors
 from ragflow.history import History, begun
 from ragflow.identity import Asker
 from ragflow.library import DocumentRow, Library
@@ -68,7 +67,7 @@ class App:
         self._runs = RunStore(self.workspace / "runs.sqlite")
         self._opened_store: Store | None = None
         self._opened_index: EmbeddedIndex | None = None
-        self._opened_workshop: parts.Workshop | None = None
+        self._opened_answering: Answering | None = None
         self._opened_embedder: Embedder | None = None
         self._encoders = CrossEncoders(config)
         self._account = parts.account(config)
@@ -76,16 +75,14 @@ class App:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Give the generation back and close the store."""
         if self._opened_index is not None:
             self._opened_index.close()
-            self._opened_index = self._opened_workshop = None
+            self._opened_index = self._opened_answering = None
         if self._opened_store is not None:
             self._opened_store.close()
             self._opened_store = None
@@ -181,8 +178,7 @@ class App:
     ) -> Answer:
         """Answer from what these readers may read, or say that it cannot be answered.
 
-        ``thread``: the run that this question follows. ``tier``: of the configured models; None leaves
-        it to the route.
+        ``thread``: the run that it follows. ``tier``: of the models; None leaves it to the route.
         """
         options = AskOptions(sources=sources, thread=thread, tier=tier)
         with map_errors():
@@ -191,9 +187,7 @@ class App:
     @map_errors()
     def answer(self, question: str, *, asker: Asker, options: AskOptions = AskOptions()) -> Answer:  # noqa: B008
         """Answer for an asker and record the run; ``run`` is None where it could not be recorded."""
-        text = check_question(question)
-        sources = self._sources(options.sources, asker.readers)
-        return self.answering().answer(text, sources, asker, options)
+        return self.answering().answer(*self._asked(question, asker, options), asker, options)
 
     @map_errors()
     def route(
@@ -205,16 +199,13 @@ class App:
         metadata: Mapping[str, str] | None = None,
     ) -> "RouteReport":
         """Say where a question of these readers would go, and why. Nothing is recorded."""
-        text, asker = check_question(question), self._standing_for(readers)
-        options = AskOptions(sources=sources, metadata=metadata or {})
-        return self.answering().route(text, self._sources(sources, asker.readers), asker, options)
+        asker, options = self._standing_for(readers), AskOptions(sources=sources, metadata=metadata or {})
+        return self.answering().route(*self._asked(question, asker, options), asker, options)
 
     @map_errors()
     def estimate(self, question: str, *, asker: Asker, options: AskOptions) -> "EstimateReport":
         """Say what an answer by models would cost at most; none of them is asked."""
-        text = check_question(question)
-        sources = self._sources(options.sources, asker.readers)
-        return self.answering().estimate(text, sources, asker, options)
+        return self.answering().estimate(*self._asked(question, asker, options), asker, options)
 
     @map_errors()
     def verify(self, run: str | Mapping[str, Any], *, readers: Sequence[str]) -> Proof:
@@ -294,14 +285,9 @@ class App:
         from ragflow.evaluation import Evaluation
 
         self._account.begin()
-        return Evaluation(
-            self.config,
-            index=self._open_index,
-            store=self._store,
-            library=self._library,
-            embedder=self._embedder,
-            runs=self._runs,
-        )
+        index, store, look = self._open_index, self._store, self._library
+        embedder, runs = self._embedder, self._runs
+        return Evaluation(self.config, index=index, store=store, library=look, embedder=embedder, runs=runs)
 
     # -- generations and erasing -----------------------------------------------------------------
 
@@ -345,8 +331,7 @@ class App:
         with self._writing() as store:
             library = Library(store, self._index)
             work = forgetting.Work(self.config, store, self._generations, self._runs, self.evaluation())
-            if not library.exists(document):
-                raise NotFound(f"not found: {document}")
+            forgetting.there(library, document)
             if self._opened_index is not None:
                 self._opened_index.close()  # or this process would hold what it erases
             return forgetting.run(work, document, lambda live: self._new_run("forget", created, live))
@@ -371,13 +356,12 @@ class App:
             self._opened_store = Store.open(self._store_path)
         return self._opened_store
 
-    def answering(self, runs: RunStore | None = None) -> Answering:
-        """Give what answers questions; ``runs``: where it records them, None for those of the workspace."""
-        if self._opened_workshop is None:
-            embed = opened_late(self._embedder)
-            self._opened_workshop = parts.Workshop(self.config, self._index(), embed, self._encoders)
-        kept = runs or self._runs
-        return Answering(self.config, self._opened_workshop, kept, self._history, self._account)
+    def answering(self) -> Answering:
+        """Give what answers questions from the live generation."""
+        if self._opened_answering is None:
+            work = parts.Workshop(self.config, self._index(), opened_late(self._embedder), self._encoders)
+            self._opened_answering = Answering(self.config, work, self._runs, self._history, self._account)
+        return self._opened_answering
 
     def _index(self) -> EmbeddedIndex:
         if self._opened_index is None:
@@ -395,6 +379,9 @@ class App:
             self._opened_embedder = Recalling(parts.embedder(self.config, spending=self._account))
         return self._opened_embedder
 
+    def _asked(self, question: str, asker: Asker, options: AskOptions) -> tuple[str, tuple[str, ...]]:
+        return check_question(question), self._sources(options.sources, asker.readers)
+
     def _sources(self, sources: Sequence[str] | None, readers: Sequence[str]) -> tuple[str, ...]:
         """Give the sources to search, of those in which the readers can read anything.
 
@@ -404,8 +391,6 @@ class App:
             return tuple(self.config.sources)  # the index shows none of them that is not readable
         readable = self._index().readable(frozenset(readers)).sources
         return self.config.choose(sources, readable=readable)
-
-    # -- records ---------------------------------------------------------------------------------
 
     @property
     def _history(self) -> History:

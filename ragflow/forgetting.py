@@ -11,7 +11,9 @@ from ragflow import parts, upkeep
 from ragflow.approvals import erasing
 from ragflow.config import Config
 from ragflow.copies import remove_abandoned
+from ragflow.errors import NotFound
 from ragflow.evaluation import Evaluation
+from ragflow.library import Library
 from ragflow.records import Run
 from ragflow.runs import RunStore
 
@@ -25,6 +27,12 @@ class Work:
     generations: Generations
     runs: RunStore
     evaluation: Evaluation
+
+
+def there(library: Library, document: str) -> None:
+    """Raises ``NotFound`` where no document of that name is in the store."""
+    if not library.exists(document):
+        raise NotFound(f"not found: {document}")
 
 
 def run(work: Work, document: str, blank: Callable[[str | None], Run]) -> dict[str, Any]:

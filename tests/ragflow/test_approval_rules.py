@@ -265,7 +265,7 @@ version: 1
 sources: {docs: {type: files, path: ., readers: [everyone]}}
 tools:
   refund: {python: "shop:refund", effect: write}
-  alert: {use: webhook, effect: write}
+  alert: {use: webhook, effect: write, settings: {url: "https://chat.example.com/in", secret_env: CHAT}}
 """
 
 

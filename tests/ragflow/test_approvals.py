@@ -12,7 +12,7 @@ import deciders
 import pytest
 
 from ragflow.approvals import erasing, objects
-from ragflow.approvals.binding import bound, policy_digest
+from ragflow.approvals.binding import bound
 from ragflow.approvals.desk import Desk
 from ragflow.approvals.gate import RULES_CHANGED, ConfiguredGate
 from ragflow.approvals.opening import opened
@@ -20,6 +20,7 @@ from ragflow.approvals.rows import found, of_run
 from ragflow.config import Config, load
 from ragflow.errors import NotAllowed, NotFound, UsageError
 from ragflow.identity import Asker
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import About, Action, Caller, Need, Request
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import MayNotDecide, NotApproved, RequestChanged, ToolRefused
@@ -31,8 +32,10 @@ version: 1
 sources: {docs: {type: files, path: docs, readers: [everyone]}}
 tools:
   refund: {python: "shop:refund", effect: write, redact: [iban]}
-  alert: {use: webhook, effect: write}
-  post: {use: mail, effect: write}
+  alert:
+    {use: webhook, effect: write, settings: {url: "https://chat.example.com/in", secret_env: CHAT_SECRET}}
+  post:
+    {use: mail, effect: write, settings: {host: mail.example.com, sender: d@example.com, to_allowed: ["*"]}}
 approvals:
 - {when: {tool: refund, amount_over: 100}, approvers: [group:leads], expires: 72h}
 - {when: {tool: refund}, skip: true}
@@ -261,7 +264,7 @@ def test_under_changed_rules_nobody_approves_and_the_request_runs_out(office: Of
     gate = ConfiguredGate(changed, office.database, clock=office.clock)
     decision = gate.decision(approval)
     assert decision is not None
-    assert (decision.status, decision.comment) == ("expired", RULES_CHANGED)
+    assert (decision.status, decision.comment) == ("outdated", RULES_CHANGED)
 
 
 def test_a_request_can_be_rejected_under_changed_rules(office: Office, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from ragflow import identity
 from ragflow.app import App
-from ragflow.approvals.binding import policy_digest
 from ragflow.approvals.gate import ConfiguredGate
 from ragflow.cli import main
 from ragflow.config import load
 from ragflow.errors import RagflowError
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import About, Action, Caller, Request
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import RunHeld, WorkflowChanged

@@ -9,11 +9,11 @@ from pathlib import Path
 import ragflow
 from ragflow import identity
 from ragflow.answering import AskOptions
-from ragflow.approvals.binding import policy_digest
 from ragflow.approvals.gate import ConfiguredGate
 from ragflow.approvals.rows import found
 from ragflow.cli import main
 from ragflow.config import load
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import About, Action, Caller, Request
 from ragflow.workflows.database import Database
 
