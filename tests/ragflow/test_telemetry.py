@@ -19,11 +19,13 @@ from ragflow.models import litellm_client
 from ragflow.watching import exporting
 from ragflow.watching.traced import traced
 
-# Words that no name, outcome or attribute of a trace has.
+# What no name, outcome or attribute of a trace has; nothing short in digits, which random ids have too.
 LEAVE = "# Zephyrleave\n\nEvery quokka employee gets 28 days of marzipan leave a year.\n"
 QUESTION = "How many days of marzipan leave does a quokka employee get?"
 SENTENCE = "Every quokka employee gets 28 days of marzipan leave a year."
-SECRET = re.compile(r"zephyr|quokka|marzipan|employee|days|28|xylophone|tangerine|ortolan", re.IGNORECASE)
+SECRET = re.compile(
+    r"zephyr|quokka|marzipan|employee|days|987654321|xylophone|tangerine|ortolan", re.IGNORECASE
+)
 
 
 def a_folder(folder: Path) -> Path:
@@ -74,7 +76,7 @@ def a_workflow(**changes):
         "citations": [{"id": 1, "quote": "quokka"}],
         "route": {"sources": ["docs"], "workflow": "answer", "rule": "pay", "tier": None},
     }  # fmt: skip
-    arguments = {"order": "xylophone", "amount": "28"}
+    arguments = {"order": "xylophone", "amount": 987654321}
     steps = [
         step("ask", "ask", {"answer": answer, "tape": {"prompt": "quokka"}}),
         step("search", "search", {"hits": [{"text": "quokka"}, {"text": "marzipan"}]}),
@@ -255,8 +257,7 @@ def test_no_word_of_question_answer_or_document_is_sent(run):
         run("index", "--full", endpoint=receiver.url)
     assert len(receiver.posts) == 3
     sent = "".join(post.body.decode("latin-1") for post in receiver.posts)
-    # Digests and counts have digits of their own.
-    assert [word for word in SECRET.findall(sent) if word != "28"] == []
+    assert SECRET.findall(sent) == []
     assert [word for word in QUESTION.lower().split() if len(word) > 5 and word in sent] == []
 
 
