@@ -59,7 +59,8 @@ def test_the_session_does_what_it_shows(page, clone, sessions):
     steps = sessions.sessions(page.replace("8025", port))
     assert len(steps) > 10
     try:
-        assert sessions.play(steps, clone) == []
+        wrong = sessions.play(steps, clone)
+        assert wrong == [], "\n".join(f"$ {one[0]}\n{one[2]}" for one in wrong)
     finally:
         with suppress(OSError, ValueError):
             os.kill(int((settings.parent / "mails" / "pid").read_text()), signal.SIGTERM)
