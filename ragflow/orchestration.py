@@ -19,6 +19,7 @@ from ragflow.identity import Asker
 from ragflow.reading import AppReading, caller_of, rights_now
 from ragflow.records import new_id, timestamp
 from ragflow.runs import RunStore
+from ragflow.watching import exporting
 from ragflow.workflows.database import Database
 from ragflow.workflows.dbos_engine import server_engine, sqlite_engine
 from ragflow.workflows.declaring import Workflow, read_input
@@ -189,6 +190,7 @@ class Orchestration:
 
         ``once``: until nothing is left to take up.
         """
+        exporting.ready(self._config)
         return self._worker(say).work(parallel=parallel, once=once)
 
     def stop(self) -> None:
@@ -215,6 +217,7 @@ class Orchestration:
         detach: bool = False,
         retry_of: str | None = None,
     ) -> Report:
+        exporting.ready(self._config)
         if asker.acting:
             raise NotAllowed("a workflow runs as yourself", hint="leave --as away")
         read_input(found, given)
@@ -238,6 +241,7 @@ class Orchestration:
         return self._report(row.run)
 
     def _resumed(self, row: FlowRow) -> Report:
+        exporting.ready(self._config)
         found, caller = self._prepared(row)
         executor = self._executor(resuming=True)
         executor.run(executor.rows.take_over(row.run), found, caller)
@@ -292,6 +296,7 @@ class Orchestration:
                 folder=self._app.workspace / LEASES,
                 hide=self._config.runs.redact,
                 keep_days=self._config.runs.keep_days,
+                told=lambda record: exporting.told(self._config, record.to_json()),
             )
             self._opened = Executor(self.database, self._runs, outside)
         self._opened.resuming = self._opened.resuming or resuming

@@ -33,7 +33,7 @@ class Outside:
 
     ``means``: makes what a ``Flow`` works with. ``decided``: whether a request has been decided, or has
     expired. ``engine``: opens the database of DBOS. ``folder``: of lock files. ``hide``: what is redacted.
-    ``keep_days``: how long a run that ended is known.
+    ``keep_days``: how long a run that ended is known. ``told``: gets each record of a run that ended here.
     """
 
     means: Callable[[Steps], Means]
@@ -42,6 +42,7 @@ class Outside:
     folder: Path
     hide: Collection[Kind]
     keep_days: int
+    told: Callable[[Run], None]
 
 
 class Executor:
@@ -141,11 +142,14 @@ class Executor:
                 steps = self._durable.steps(row.run)
             approvals = approvals_of(self._database, row.run, ended=True)
             record = ended_record(row, outcome, steps, approvals)
-            kept = self._runs.get(row.run) or self._runs.add(record)
+            before = self._runs.get(row.run)
+            kept = before or self._runs.add(record)
             self._close_row(row, kept)
         except BaseException:
             self._release(row)
             raise
+        if before is None:
+            self._outside.told(kept)
 
     def _close_row(self, row: FlowRow, record: Run) -> None:
         error = (record.output or {}).get("error") if record.status == "failed" else None
