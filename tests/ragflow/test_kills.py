@@ -37,7 +37,7 @@ def bare(url):
     from sqlalchemy.engine import make_url
 
     made = make_url(url)
-    return made.set(password=None).render_as_string(), made.password
+    return made._replace(password=None).render_as_string(), made.password
 
 
 def undisturbed(site, doomed, name):

@@ -21,7 +21,7 @@ def shared(postgres, tmp_path):
     from sqlalchemy.engine import make_url
 
     made = make_url(postgres.database())
-    url = made.set(password=None).render_as_string()
+    url = made._replace(password=None).render_as_string()
     with EffectServer() as server, Doomed() as doomed:
         yield Site(tmp_path / "site", server, database=url, password=made.password), doomed
 
