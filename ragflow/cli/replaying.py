@@ -44,9 +44,9 @@ def verify(
     as_: Readers = None,
     as_json: Json = False,
 ) -> None:
-    """Check that records are what was written: their digests, their chain, their tapes.
+    """Check that records are what was written.
 
-    What expired or was erased is proven by its digest.
+    Their digests, their chain and their tapes are. What expired or was erased is proven by its digest.
     """
     if (run is None) != every:
         raise typer.BadParameter("name a run, or give --all", param_hint="RUN")
@@ -77,10 +77,11 @@ def replay(
     as_: Readers = None,
     as_json: Json = False,
 ) -> None:
-    """Do a run again from its record, without index, models or network, and compare.
+    """Do a run again from its record, and compare.
 
-    Rules, prompts and checks are those of today; what the run took from outside is what it took then. With
-    --with, that one thing is real, and what would change is shown. Nothing is recorded.
+    It takes no index, no model and no network. Rules, prompts and checks are those of today; what the run
+    took from outside is what it took then. With --with, that one thing is real, and what would change is
+    shown. Nothing is recorded.
     """
     frame: Frame = ctx.obj
     with frame.app() as app:
@@ -102,9 +103,10 @@ def export(
     ] = None,
     as_: Readers = None,
 ) -> None:
-    """Write all of a run into one file, as for a ticket: record, tape, rules, and a summary on top.
+    """Write all of a run into one file, as for a ticket.
 
-    It holds what the documents say: whoever gets it can read that. runs verify and runs replay take it.
+    Record, tape, rules, and a summary on top. It holds what the documents say: whoever gets it can read that.
+    runs verify and runs replay take it.
     """
     frame: Frame = ctx.obj
     with frame.app() as app:

@@ -5,7 +5,6 @@ What the tape does not hold raises ``OffTape``: with the rules of today the ask 
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -16,7 +15,7 @@ from ragflow.asking import Evidence
 from ragflow.assembling import Outside
 from ragflow.config import Config
 from ragflow.deadlines import Deadline
-from ragflow.errors import ConfigError, ExtraMissing
+from ragflow.errors import ExtraMissing
 from ragflow.model_sections import ModelEntry
 from ragflow.models import prices
 from ragflow.models.calls import Estimate, Model, ModelFailed, Prompt, Reply, Shape
@@ -231,8 +230,3 @@ class _Timer(Deadline):
     @property
     def over(self) -> bool:
         return next(self._over, False)
-
-
-def off_tape_config(error: ConfigError) -> NoReturn:
-    """Raise what the configuration of today lacks as a way that leaves the tape."""
-    raise OffTape(f"the configuration of today cannot do it: {error}") from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from ragflow.answering import Working, carried_out
 from ragflow.answers import Answer
@@ -29,7 +29,7 @@ class Replayed:
 
     ``same``: byte for byte what was recorded, but for run, created and timings_ms; None where it could not be
     replayed, and ``reason`` says why. ``changes``: a sentence for each field that differs; ``diff``: all of
-    it. ``configuration``: the rules that are others now, ``None`` where those of then were not kept.
+    it. ``configuration``: the rules that are others now, None where those of then were not kept.
     ``trial``: what was changed on purpose, as ``model=NAME``.
     """
 
@@ -140,9 +140,6 @@ def _told(then: Json, now: Json) -> list[str]:
     first = {**then, "routes": {"order": order[0], **named_then}}
     second = {**now, "routes": {"order": order[1], **named_now}}
     return list(changes(first, second))
-
-
-Trial = Literal["model", "generation"]
 
 
 def tried(replayed: Replayed, trial: str) -> Replayed:
