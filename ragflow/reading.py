@@ -35,7 +35,7 @@ class AppReading:
             sources = tuple(self._app.config.sources)
             answer = self._app.answering(kept).answer(text, sources, asker, options)
         spent = {key: sum(step[key] for step in kept.steps) for key in ("cost_usd", "tokens")}
-        return {**answer.to_json(), "run": caller.run, "spent": spent}, kept.tape
+        return {**answer.to_json(), "run": caller.run, "spent": spent}, kept.taped
 
     def search(self, question: str, caller: Caller, *, k: int | None = None) -> Object:
         """Return ``ragflow.search/1``."""
@@ -61,12 +61,12 @@ class _Kept(RunStore):
 
     def __init__(self) -> None:
         self.steps: Sequence[Mapping[str, Any]] = ()
-        self.tape: Object | None = None
+        self.taped: Object | None = None
 
     def add(self, run: Run, **also: Any) -> Run:
         """Keep the steps, and the tape where there is one."""
         self.steps = run.steps
-        self.tape = json.loads(also["tape"]) if "tape" in also else None
+        self.taped = json.loads(also["tape"]) if "tape" in also else None
         return run
 
 
