@@ -18,6 +18,7 @@ from ragflow.errors import NotAllowed, NotFound, UsageError, map_errors
 from ragflow.identity import Asker
 from ragflow.reading import AppReading, caller_of, rights_now
 from ragflow.records import new_id, timestamp
+from ragflow.redact import redact_all
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
 from ragflow.workflows.database import Database
@@ -27,7 +28,7 @@ from ragflow.workflows.discovery import discover, named
 from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
-from ragflow.workflows.kept import as_json, redacted
+from ragflow.workflows.kept import as_json
 from ragflow.workflows.outcomes import CANCELLED
 from ragflow.workflows.rows import FlowRow
 from ragflow.workflows.run_records import approvals_of, live_record
@@ -124,7 +125,7 @@ class Orchestration:
         """
         found = named(self.workflows, workflow)
         return self._begin(
-            found, redacted(as_json(input, "input"), self._config.runs.redact), asker, detach=detach
+            found, redact_all(as_json(input, "input"), self._config.runs.redact), asker, detach=detach
         )
 
     @map_errors()
@@ -140,15 +141,15 @@ class Orchestration:
 
     @map_errors()
     def resume(self, run: str, asker: Asker) -> Report:
-        """Go on with a run that was interrupted, or that waits.
+        """Go on with a run that was interrupted, or that waits; one that has ended is given as it is.
 
         Raises:
             NotFound: no such run of the asker.
-            UsageError: it has ended.
             RunHeld: another process works on it.
             WorkflowChanged: its workflow's source is another one now. The run stays as it was.
         """
-        return self._resumed(self._own(run, asker, live=True))
+        row = self._own(run, asker)
+        return self._resumed(row) if row.live else self._report(row.run)
 
     @map_errors()
     def cancel(self, run: str, asker: Asker) -> Report:
@@ -156,7 +157,9 @@ class Orchestration:
 
         Raises ``NotFound``, and ``UsageError`` where it has ended.
         """
-        row = self._own(run, asker, live=True)
+        row = self._own(run, asker)
+        if not row.live:
+            raise UsageError(f"{row.run} has ended: {row.status}", hint=f"ragflow runs show {row.run}")
         executor = self._executor(resuming=False)
         executor.rows.ask_to_cancel(row.run)
         try:
@@ -172,7 +175,7 @@ class Orchestration:
 
         Raises ``NotFound``, and ``UsageError`` where it is not ended, or done.
         """
-        row = self._own(run, asker, live=False)
+        row = self._own(run, asker)
         if row.live:
             raise UsageError(f"{row.run} has not ended", hint=f"ragflow runs cancel {row.run}, or resume")
         if row.status == "done":
@@ -258,13 +261,11 @@ class Orchestration:
         now = rights_now(self._config, row.actor[0])
         return found, lambda taken: caller_of(taken, now)
 
-    def _own(self, run: str, asker: Asker, *, live: bool) -> FlowRow:
+    def _own(self, run: str, asker: Asker) -> FlowRow:
         rows = self._executor(resuming=False).rows
         row = rows.newest(asker.actor) if run == "last" else rows.find(run)
         if row is None or row.actor[0] != asker.actor:
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
-        if live and not row.live:
-            raise UsageError(f"{row.run} has ended: {row.status}", hint=f"ragflow runs show {row.run}")
         return row
 
     def _report(self, run: str) -> Report:

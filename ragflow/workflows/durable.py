@@ -8,10 +8,11 @@ from typing import Any
 from ragflow.errors import RagflowError, translate
 from ragflow.records import sha256
 from ragflow.redact import Kind as Private
+from ragflow.redact import redact_all
 from ragflow.steps import Step
 from ragflow.workflows.contracts import Abandoned, Json, Kind
 from ragflow.workflows.errors import WorkflowFailed
-from ragflow.workflows.kept import as_json, error_from_json, error_to_json, redacted
+from ragflow.workflows.kept import as_json, error_from_json, error_to_json
 
 
 class Stopped(BaseException):
@@ -104,7 +105,10 @@ class DurableSteps:
         value: Json = None
         error = None
         try:
-            value = redacted(as_json(work(step), name), self._hide)
+            given = as_json(work(step), name)
+            value = redact_all(given, self._hide)
+            if kind == "ask":  # a document that holds a secret would be another one when it is replayed
+                value["tape"] = given["tape"]
         except Abandoned as left:
             raise Stopped(left.error) from left
         except Exception as raised:  # noqa: BLE001 - it is kept, and raised where the step was taken
@@ -125,7 +129,7 @@ class DurableSteps:
 
 def _digest(given: object, hide: Collection[Private]) -> str:
     try:
-        return sha256(redacted(as_json(given, "input"), hide))
+        return sha256(redact_all(as_json(given, "input"), hide))
     except WorkflowFailed:
         return sha256(str(type(given)))
 

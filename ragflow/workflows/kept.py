@@ -11,22 +11,9 @@ from typing import Any
 
 from ragflow.errors import RagflowError
 from ragflow.records import canonical
-from ragflow.redact import Kind, redact
+from ragflow.redact import Kind, redact, redact_all
 from ragflow.workflows.contracts import Json
 from ragflow.workflows.errors import WorkflowFailed
-
-
-def redacted(value: Json, kinds: Collection[Kind]) -> Json:
-    """Return a JSON value with every text in it redacted; keys are names and stay."""
-    if not kinds:
-        return value
-    if isinstance(value, str):
-        return redact(value, kinds)
-    if isinstance(value, dict):
-        return {key: redacted(each, kinds) for key, each in value.items()}
-    if isinstance(value, list):
-        return [redacted(each, kinds) for each in value]
-    return value
 
 
 def as_json(value: object, name: str) -> Json:
@@ -50,7 +37,7 @@ def error_to_json(error: Exception, kinds: Collection[Kind]) -> dict[str, Any]:
     }
     made_of = vars(error) if isinstance(error, RagflowError) else list(error.args)
     try:
-        kept["made_of"] = redacted(as_json(made_of, kind.__name__), kinds)
+        kept["made_of"] = redact_all(as_json(made_of, kind.__name__), kinds)
     except WorkflowFailed:
         kept["made_of"] = None
     return kept

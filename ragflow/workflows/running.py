@@ -19,7 +19,7 @@ from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.durable import DurableSteps, Stopped
 from ragflow.workflows.errors import DatabaseGone, RunHeld, WorkflowChanged, WorkflowFailed
 from ragflow.workflows.flow import Flow, Means
-from ragflow.workflows.kept import as_json, redacted
+from ragflow.workflows.kept import as_json
 from ragflow.workflows.leases import Lease
 from ragflow.workflows.outcomes import CANCELLED, Outcome, of_error, of_value
 from ragflow.workflows.rows import FlowRow, Rows
@@ -151,7 +151,7 @@ class Running:
             execution.steps = steps
             flow = Flow(self._means(steps), execution.caller)
             value = found.function(flow, read_input(found, dict(execution.row.input)))
-            return Left(of_value(redacted(as_json(value, found.name), self._hide)))
+            return Left(of_value(redact_all(as_json(value, found.name), self._hide)))
         except Suspended as suspended:
             return Left(suspended=suspended)
         except Stopped as stopped:

@@ -186,8 +186,8 @@ def test_several_processes_resume_a_run_at_once_and_it_is_done_once(folder, open
         going = [child(folder, "runs", "resume", run) for _ in range(4)]
         said = [(process.communicate(timeout=120), process.returncode) for process in going]
         codes = sorted(code for _, code in said)
-        assert codes.count(0) == 1, said
-        assert set(codes) <= {0, 2, 4}, said  # held by another one, or ended meanwhile
+        assert codes[0] == 0, said
+        assert set(codes) <= {0, 4}, said  # done, by whomever, or held by another one
         assert did(folder) == ["first", "second"] * (number + 1)
         assert opened._app.run(run, mia)["status"] == "done"
 
@@ -212,8 +212,7 @@ def test_a_run_that_waits_is_cancelled_and_its_request_expires(folder, opened, m
     assert (report.record["status"], report.record["outcome"]) == ("cancelled", "cancelled")
     assert [each["status"] for each in report.record["approvals"]] == ["expired"]
     assert [step["name"] for step in report.record["steps"]] == ["first", "request publish"]
-    with pytest.raises(UsageError, match="has ended"):
-        opened.resume(run, mia)
+    assert opened.resume(run, mia).record == report.record
     with pytest.raises(UsageError, match="has ended"):
         opened.cancel(run, mia)
     assert opened.go_on(run).record["status"] == "cancelled"

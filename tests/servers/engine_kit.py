@@ -26,13 +26,15 @@ WORKFLOWS = '''\
 """Workflows that leave a line in the file did.txt for each thing that they really do."""
 
 import os
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from ragflow.workflows import Flow, NotApproved, workflow
+from ragflow.workflows import Flow, NotApproved, ToolFailed, ToolRefused, workflow
+from ragflow.workflows.errors import WorkflowFailed
 
 HERE = Path(__file__).parent
 
@@ -110,6 +112,82 @@ def raises(flow: Flow, given: Given):
     """Raise after a step."""
     flow.step("first", do, "first")
     raise ValueError("the customer of bearer abcdefghijklmnop1234 is unknown")
+
+
+class Odd(Exception):
+    def __init__(self, one, *, other):
+        super().__init__(f"{one} and {other}")
+
+
+def refuse():
+    raise ToolRefused("no role", kind="role", hint="ask for one")
+
+
+def fail():
+    raise ToolFailed("timed out with password=hunter22222", kind="time_out", happened=None, curable=True)
+
+
+def wrong():
+    raise KeyError("order", 7)
+
+
+def odd():
+    raise Odd(1, other=2)
+
+
+@workflow("errors", takes=Given)
+def errors(flow: Flow, given: Given):
+    """Catch what steps raise, and tell all that can be told of it."""
+    caught = []
+    for function in (refuse, fail, wrong, odd, lambda: object(), lambda: float("nan"), lambda: "\\ud800"):
+        try:
+            flow.step("try", function)
+        except Exception as error:
+            told = {key: value for key, value in vars(error).items()}
+            caught.append([type(error).__name__, str(error), told])
+    flow.step("last", do, "last")
+    return {"caught": caught}
+
+
+@workflow("nested", takes=Given)
+def nested(flow: Flow, given: Given):
+    """Take a step inside a step, and one in another thread."""
+    found = []
+    for function in (lambda: flow.step("inner", do, "inner"), lambda: in_thread(flow)):
+        try:
+            flow.step("outer", function)
+        except WorkflowFailed as error:
+            found.append(str(error))
+    return {"found": found}
+
+
+def in_thread(flow):
+    raised = []
+
+    def take():
+        try:
+            flow.step("inner", do, "inner")
+        except WorkflowFailed as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    raise raised[0]
+
+
+@workflow("values", takes=Given)
+def values(flow: Flow, given: Given):
+    """Give what JSON gives back in another shape."""
+    value = flow.step("value", lambda: (1, 2.0, {"a": ("b",)}, None))
+    return {"seen": [value, flow.now().isoformat(), flow.run]}
+
+
+@workflow("large", takes=Given)
+def large(flow: Flow, given: Given):
+    """Keep much."""
+    flow.step("first", do, "first")
+    return {"size": len(flow.step("large", lambda: "x" * 1_000_000))}
 
 
 @workflow("fork", takes=Given)
