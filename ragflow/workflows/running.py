@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 
 from ragflow.errors import RagflowError
-from ragflow.redact import Kind, redact
+from ragflow.redact import Kind, redact, redact_all
 from ragflow.workflows.contracts import Caller, Steps, Suspended
 from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.durable import DurableSteps, Stopped
