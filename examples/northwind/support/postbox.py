@@ -46,7 +46,10 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     with socketserver.TCPServer(("127.0.0.1", port), Session, bind_and_activate=False) as server:
         server.allow_reuse_address = True
-        server.server_bind()
+        try:
+            server.server_bind()
+        except OSError as error:
+            sys.exit(f"postbox: port {port} cannot be had: {error.strerror}; set another one in ragflow.yaml")
         server.server_activate()
         server.folder = folder  # type: ignore[attr-defined]
         (folder / "pid").write_text(str(os.getpid()))

@@ -10,9 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 rm -rf mails refunds.sqlite
 "$python" postbox.py "$(sed -n 's/^ *port: //p' ragflow.yaml)" mails &
 postbox=$!
-trap 'kill "$postbox"' EXIT
+trap 'kill "$postbox" 2>/dev/null || true' EXIT
 until [[ -e mails/pid ]]; do
-    kill -0 "$postbox" || exit 4  # it has said why
+    kill -0 "$postbox" 2>/dev/null || exit 4  # it has said why
     sleep 0.1
 done
 
