@@ -7,6 +7,7 @@ See docs/decisions/0027.
 """
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -146,6 +147,7 @@ def _launch(engine: SqlEngine, executor: str, body: Body) -> None:
     if not _one.acquire(blocking=False):
         raise UsageError("this process runs the workflows of another workspace already", hint="close it")
     try:
+        _silence()
         _workflow()
         _bodies["run"] = body
         with answering(engine):
@@ -159,7 +161,6 @@ def _launch(engine: SqlEngine, executor: str, body: Body) -> None:
                     "use_listen_notify": False,  # nobody sends messages: one connection fewer
                     "notification_listener_polling_interval_sec": _POLL_S,  # closing waits for it
                     "log_level": "CRITICAL",
-                    "console_log_level": "CRITICAL",
                     "enable_otlp": False,
                 }
             )
@@ -170,6 +171,14 @@ def _launch(engine: SqlEngine, executor: str, body: Body) -> None:
             DBOS.destroy()
         _one.release()
         raise
+
+
+def _silence() -> None:
+    """Have DBOS log nowhere: it gives its logger a handler on stderr only where that has none."""
+    log = logging.getLogger("dbos")
+    log.propagate = False
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
 
 
 _registered: list[Any] = []

@@ -38,6 +38,8 @@ COMMANDS = [
     "ask",
     "verify",
     "route",
+    "run",
+    "worker",
     "sources",
     "connectors",
     "runs",
@@ -111,7 +113,7 @@ def test_help_fits_80_columns_and_no_sentence_is_cut():
     for line in "\n".join(blocks).splitlines():
         assert len(line) <= 80
         assert not line.endswith("...") or any(
-            f"[{one}]..." in line for one in ("ARGS", "SOURCE", "DOCUMENT")
+            f"[{one}]..." in line for one in ("ARGS", "SOURCE", "DOCUMENT", "KEY=VALUE")
         )
 
 

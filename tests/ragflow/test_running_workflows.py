@@ -21,7 +21,8 @@ KILLED, WAITING = -signal.SIGKILL, 7
 
 @pytest.fixture
 def folder(tmp_path):
-    return engine_kit.workspace(tmp_path / "w")
+    yield engine_kit.workspace(tmp_path / "w")
+    engine_kit.end_children()
 
 
 @pytest.fixture

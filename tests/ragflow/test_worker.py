@@ -13,6 +13,7 @@ from postgres import Postgres
 
 import ragflow
 from ragflow import orchestration
+from ragflow.workflows import leases
 
 PLACES = ["sqlite", "postgres"]
 
@@ -23,7 +24,8 @@ def folder(tmp_path, request):
     if getattr(request, "param", "sqlite") == "postgres":
         url = request.getfixturevalue("postgres").database()
         more = _database(url)
-    return engine_kit.workspace(tmp_path / "w", more)
+    yield engine_kit.workspace(tmp_path / "w", more)
+    engine_kit.end_children()
 
 
 def _database(url):
@@ -167,3 +169,29 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path):
     done = command(folder, "run", "count")
     assert done.returncode == 4
     assert "postgresql+psycopg://owner@127.0.0.1:1/none does not answer" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["postgres"], indirect=True)
+def test_a_process_that_was_left_behind_stops_before_its_next_step(folder, opened, mia):
+    """It lost the session of its lease, not its life: another one has the run, and it writes nothing more."""
+    process = child(folder, "run", "slow", "--input", '{"n": 2}')
+    while not did(folder):
+        time.sleep(0.02)
+    (one,) = opened._app.runs(1, mia)
+    other = opened._executor(resuming=True).lease
+    key = leases._key(opened._executor(resuming=True).rows.get(one["run"]).owner)
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        f" AND (classid::bigint << 32 | objid::bigint) = {key}"
+    )
+    with opened.database.begin() as connection:
+        assert connection.exec_driver_sql(cut).all() == [(True,)]
+    with opened.database.begin() as connection:
+        while other.alive(opened._executor(resuming=True).rows.get(one["run"]).owner, connection):
+            time.sleep(0.01)
+    (folder / "go").touch()
+    assert opened.resume(one["run"], mia).record["status"] == "done"
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 4, err
+    assert "Traceback" not in err
+    assert did(folder) == ["0", "1"]

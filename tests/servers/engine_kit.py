@@ -282,11 +282,24 @@ def child(folder: Path, *arguments: str, kill: str = "-") -> "subprocess.Popen[s
     """Start a command in a process of its own."""
     repository = Path(__file__).resolve().parents[2]
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "PGPASSWORD") if key in os.environ}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, __file__, kill, "-C", str(folder), *arguments],
         env=kept | {"PYTHONPATH": str(repository), "COLUMNS": "80", "RUN_PASSWORD": PASSWORD},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    _started.append(process)
+    return process
+
+
+def end_children() -> None:
+    """End what a test that failed has left."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def command(folder: Path, *arguments: str, kill: str = "-") -> "subprocess.CompletedProcess[str]":
@@ -298,6 +311,7 @@ def command(folder: Path, *arguments: str, kill: str = "-") -> "subprocess.Compl
 
 
 PASSWORD = "h%nter two/2@"
+_started: "list[subprocess.Popen[str]]" = []
 
 
 def _die():
