@@ -80,7 +80,10 @@ def test_the_weights_are_pinned_by_hash(repository):
 
 def test_the_extras_and_the_command_are_the_pinned_ones(repository):
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    extras = {"s3", "transformers", "unstructured", "qdrant", "postgres", "llm", "ragas", "all", "dev"}
+    extras = {"s3", "transformers", "unstructured", "qdrant", "postgres", "llm", "telemetry", "ragas"} | {
+        "all",
+        "dev",
+    }
     assert set(project["optional-dependencies"]) == extras
     assert project["scripts"] == {"ragflow": "ragflow.cli:main"}
     assert project["requires-python"] == ">=3.11"

@@ -75,7 +75,7 @@ def list_(
 
 @group.command("show")
 def show(ctx: typer.Context, approval: ApprovalId, *, as_: Nobody = None, as_json: Json = False) -> None:
-    """Show all that there is to see before you decide: the action, the answer, its proof."""
+    """Show all that there is to see before you decide."""
     from ragflow.approvals import objects
     from ragflow.approvals.desk import no_say
     from ragflow.approvals.rows import now_utc

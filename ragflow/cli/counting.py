@@ -37,7 +37,7 @@ def stats(
     by: Annotated[By | None, typer.Option("--by", help="Show each of these apart.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what came of your runs: success, refusals, findings, waiting, cost, time.
+    """Show what came of your runs, and what it took.
 
     An auditor's figures are those of all. Success is an answer in whole or part, or a workflow that is
     done; cost per success counts what failed too.

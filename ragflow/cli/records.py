@@ -53,7 +53,7 @@ def list_runs(
 
 @run_group.command("show")
 def show_run(ctx: typer.Context, run: RunId, *, as_: Readers = None, as_json: Json = False) -> None:
-    """Show a run: a workflow's as a story, any other as its whole record.
+    """Show a run: a workflow's as a story.
 
     --json gives the whole record in any case.
     """

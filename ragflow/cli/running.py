@@ -121,7 +121,7 @@ def cancel(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
 
 
 def resume(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
-    """Go on with a run that was interrupted, or look again whether a person has decided.
+    """Go on with a run that was interrupted or decided.
 
     It is refused (exit 8) where the source of its workflow has changed since.
     """
@@ -132,7 +132,7 @@ def resume(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
 
 
 def retry(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
-    """Begin a run anew with the input of one that failed or was cancelled."""
+    """Begin anew with the input of a run that has ended."""
     frame: Frame = ctx.obj
     with frame.app() as app, app.orchestration() as orchestration, _told(orchestration):
         report = orchestration.retry(run, app.asker())

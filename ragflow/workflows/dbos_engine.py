@@ -6,8 +6,10 @@ DBOS's own fence (a token in the run's row) then keeps an execution that was lef
 See docs/decisions/0027.
 """
 
+import fcntl
 import json
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import create_engine, event, inspect
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ragflow.errors import UsageError
@@ -30,6 +32,7 @@ APPLICATION = "ragflow"
 _VERSION = "1"  # of how steps are kept; a workflow's own source is held by its digest
 _POLL_S = 0.05
 _BUSY_MS = 10_000
+_LAUNCH_KEY = 7242024
 
 Body = Callable[[str], None]
 
@@ -53,9 +56,10 @@ class Durable:
     def __init__(self, engine: SqlEngine, executor: str, body: Body, *, resuming: bool) -> None:
         self.engine = engine
         self._executor = executor
-        # DBOS looks for queues when it is launched, and then once a second.
-        self._listening = resuming and _queue_before(engine, executor)
-        _launch(engine, executor, body)
+        with _alone(engine):
+            # DBOS looks for queues when it is launched, and then once a second.
+            self._listening = resuming and _queue_before(engine, executor)
+            _launch(engine, executor, body)
 
     def execute(self, run: str) -> None:
         """Have ``body`` called for a run; steps that were kept before are given back. Returns at once."""
@@ -120,6 +124,25 @@ class Durable:
         if not self._listening:
             DBOS.register_queue(self._executor, polling_interval_sec=_POLL_S, on_conflict="always_update")
             self._listening = True
+
+
+@contextmanager
+def _alone(engine: SqlEngine) -> Iterator[None]:
+    """Hold others up while DBOS is launched: half of its tables are no place to work in."""
+    if engine.dialect.name == "postgresql":
+        with answering(engine), engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LAUNCH_KEY})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LAUNCH_KEY})
+        return
+    lock = os.open(f"{engine.url.database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _queue_before(engine: SqlEngine, executor: str) -> bool:

@@ -40,10 +40,12 @@ COMMANDS = [
     "route",
     "run",
     "worker",
+    "stats",
     "sources",
     "connectors",
     "runs",
     "generations",
+    "approvals",
     "access",
     "eval",
 ]

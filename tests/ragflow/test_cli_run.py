@@ -6,7 +6,6 @@ import sys
 import engine_kit
 import pytest
 
-from ragflow import orchestration
 from ragflow.cli import main
 from ragflow.cli.running import read_input
 from ragflow.errors import UsageError
@@ -31,7 +30,6 @@ def folder(tmp_path):
 @pytest.fixture
 def cli(folder, monkeypatch, capsys):
     """Run a command in this process; returns exit code, stdout, stderr."""
-    monkeypatch.setattr(orchestration, "reach", engine_kit.stand_in)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def call(*arguments):

@@ -48,7 +48,6 @@ def folder(tmp_path):
 
 @pytest.fixture
 def opened(folder, monkeypatch):
-    monkeypatch.setattr(orchestration, "reach", engine_kit.stand_in)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "flows", raising=False)
     with ragflow.open(folder) as app, app.orchestration() as running:

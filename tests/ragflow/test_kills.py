@@ -17,19 +17,15 @@ def doomed():
         yield started
 
 
-@pytest.fixture(scope="module")
-def server():
-    with EffectServer() as started:
-        yield started
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def site(request, server, tmp_path_factory):
+def site(request, tmp_path_factory):
     database = password = None
     if request.param == "postgresql":
         postgres = request.getfixturevalue("postgres")
         database, password = bare(postgres.database())
-    return Site(tmp_path_factory.mktemp(request.param) / "site", server, database=database, password=password)
+    folder = tmp_path_factory.mktemp(request.param) / "site"
+    with EffectServer() as server:
+        yield Site(folder, server, database=database, password=password)
 
 
 def bare(url):

@@ -28,7 +28,6 @@ def folder(tmp_path):
 @pytest.fixture
 def opened(folder, monkeypatch):
     """Open the orchestration of the workspace in this process."""
-    monkeypatch.setattr(orchestration, "reach", engine_kit.stand_in)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "flows", raising=False)  # that of another test's workspace
     with ragflow.open(folder) as app, app.orchestration() as running:

@@ -12,7 +12,6 @@ from engine_kit import PASSWORD, child, command, decide, did
 from postgres import Postgres
 
 import ragflow
-from ragflow import orchestration
 from ragflow.workflows import leases
 
 PLACES = ["sqlite", "postgres"]
@@ -38,7 +37,6 @@ def _database(url):
 @pytest.fixture
 def opened(folder, monkeypatch):
     monkeypatch.setenv("RUN_PASSWORD", PASSWORD)
-    monkeypatch.setattr(orchestration, "reach", engine_kit.stand_in)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "flows", raising=False)
     with ragflow.open(folder) as app, app.orchestration() as running:
@@ -121,7 +119,6 @@ def test_a_server_that_goes_away_and_comes_back_is_waited_for(tmp_path, monkeypa
     with Postgres() as server:
         folder = engine_kit.workspace(tmp_path / "w", _database(server.of("postgres")))
         monkeypatch.setenv("RUN_PASSWORD", PASSWORD)
-        monkeypatch.setattr(orchestration, "reach", engine_kit.stand_in)
         monkeypatch.setattr(sys, "path", list(sys.path))
         monkeypatch.delitem(sys.modules, "flows", raising=False)
         with ragflow.open(folder) as app, app.orchestration() as opened:

@@ -3,24 +3,16 @@
 A child is ``python engine_kit.py KILL ARGUMENT...``: the command line, which ends itself by SIGKILL where
 KILL says: ``-`` nowhere; ``before:N``, ``inside:N``, ``after:N``: step N (from 0) is about to be taken, has
 been done but is not kept, has been kept; ``record:0``: the record stands, the run's row does not know yet.
-Tools, approvals and agents are stood in for: what they do is tested elsewhere.
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
-from sqlalchemy import select
-
-from ragflow.records import canonical, sha256, timestamp
-from ragflow.workflows.contracts import Decision
+from ragflow.records import timestamp
 from ragflow.workflows.tables import requests
-from ragflow.workflows.wiring import Reach
 
 WORKFLOWS = '''\
 """Workflows that leave a line in the file did.txt for each thing that they really do."""
@@ -198,68 +190,12 @@ def fork(flow: Flow, given: Given):
 '''
 
 
-class RequestGate:
-    """Satisfies ``contracts.Gate`` over the table of requests, with no rules."""
-
-    def __init__(self, database):
-        self._database = database
-
-    def need(self, action, caller, about):
-        return None
-
-    def open(self, request):
-        action, caller = request.action, request.caller
-        approval = f"a-{sha256([caller.run, action.call, request.kind])[:12]}"
-        now = datetime.now(UTC)
-        row = {
-            "approval": approval, "run": caller.run, "call": action.call, "kind": request.kind,
-            "status": "pending", "tool": action.tool, "effect": action.effect,
-            "arguments": canonical(dict(action.arguments)), "digest": sha256(action.to_json()),
-            "policy": action.policy, "actor": caller.actor,
-            "approvers": canonical(list(request.need.approvers)),
-            "four_eyes": request.need.four_eyes, "created": timestamp(now),
-            "expires": timestamp(now + timedelta(seconds=request.need.seconds)), "screen": "{}",
-        }  # fmt: skip
-        with self._database.begin() as connection:
-            if _row(connection, approval) is None:
-                connection.execute(requests.insert().values(**row))
-        return approval
-
-    def decision(self, approval):
-        with self._database.begin() as connection:
-            row = _row(connection, approval)
-        status = row.status
-        if status == "pending":
-            if row.expires > timestamp():
-                return None
-            status = "expired"
-        return Decision(
-            approval, status, json.loads(row.revised or row.arguments), row.decided_by, row.comment
-        )
-
-    def expires(self, approval):
-        with self._database.begin() as connection:
-            return datetime.fromisoformat(_row(connection, approval).expires)
-
-    def executed(self, approval, *, settled):
-        pass
-
-
-def _row(connection, approval):
-    return connection.execute(select(requests).where(requests.c.approval == approval)).one_or_none()
-
-
 def decide(database, run, status="approved"):
     """Decide the pending request of a run."""
     with database.begin() as connection:
         pending = (requests.c.run == run) & (requests.c.status == "pending")
-        values = {"status": status, "decided_by": "user:noor"}
+        values = {"status": status, "decided_by": "user:noor", "decided": timestamp()}
         assert connection.execute(requests.update().where(pending).values(**values)).rowcount == 1
-
-
-def stand_in(config, database, reading):
-    """Return a reach with a gate alone: in place of ``ragflow.orchestration.reach``."""
-    return Reach(reading, SimpleNamespace(), RequestGate(database), SimpleNamespace(), "0" * 64)
 
 
 def workspace(folder: Path, more: str = "") -> Path:
@@ -351,10 +287,8 @@ def _plugged(kill: str) -> None:
 
 
 if __name__ == "__main__":
-    from ragflow import orchestration
     from ragflow.cli import main
 
-    orchestration.reach = stand_in
     if sys.argv[1] != "-":
         _plugged(sys.argv[1])
     sys.exit(main(sys.argv[2:]))
