@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 from ragflow.errors import UsageError
 from ragflow.workflows.errors import DatabaseGone
@@ -123,7 +123,7 @@ class Durable:
 
 
 def _queue_before(engine: SqlEngine, executor: str) -> bool:
-    """Make the queue before DBOS is launched; False where DBOS has no tables yet."""
+    """Make the queue before DBOS is launched; False where its tables are not there yet, or old ones."""
     from dbos import DBOSClient
 
     with answering(engine):
@@ -132,6 +132,10 @@ def _queue_before(engine: SqlEngine, executor: str) -> bool:
         client = DBOSClient(system_database_engine=engine, serializer=_json(), application_name=APPLICATION)
         try:
             client.register_queue(executor, polling_interval_sec=_POLL_S, on_conflict="always_update")
+        except DatabaseError as error:
+            if isinstance(error, ProgrammingError) or "no such" in str(error) or "no column" in str(error):
+                return False  # launching brings them up to date, here or in another process
+            raise
         finally:
             client.destroy()
     return True

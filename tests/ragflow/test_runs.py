@@ -5,7 +5,10 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -276,3 +279,21 @@ def test_an_id_bears_its_moment_in_utc(moment: datetime) -> None:
 def test_a_run_survives_its_json(store: RunStore) -> None:
     run = store.add(a_run("r-1"))
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+
+
+LEAVE_WAL = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0)
+print(connection.execute("PRAGMA journal_mode = DELETE").fetchone())
+"""
+
+
+def test_writing_a_record_leaves_the_locks_of_other_connections_of_the_process(store: RunStore) -> None:
+    """A descriptor of the file that is closed would drop them: another process could remove the log."""
+    store.add(a_run("r-1"))
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("SELECT count(*) FROM runs").fetchone()
+        store.add(a_run("r-2"))
+        command = [sys.executable, "-c", LEAVE_WAL, str(store.path)]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "database is locked" in tried.stderr, tried.stdout
