@@ -239,18 +239,6 @@ def sqlite_engine(path: Path) -> SqlEngine:
     return engine
 
 
-def server_engine(url: str, password: str | None) -> SqlEngine:
-    """Return an engine for DBOS's tables (schema ``dbos``) in PostgreSQL."""
-    from sqlalchemy.engine import make_url
-
-    made = make_url(url).set(drivername="postgresql+psycopg")
-    if password is not None:
-        made = made.set(password=password)
-    return create_engine(
-        made, pool_pre_ping=True, pool_size=20, max_overflow=0, connect_args={"connect_timeout": 10}
-    )
-
-
 @contextmanager
 def answering(engine: SqlEngine) -> Iterator[None]:
     """Say ``DatabaseGone`` where a server does not answer."""

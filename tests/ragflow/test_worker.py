@@ -176,9 +176,12 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("folder", ["postgres"], indirect=True)
 def test_a_process_that_was_left_behind_stops_before_its_next_step(folder, opened, mia):
     """It lost the session of its lease, not its life: another one has the run, and it writes nothing more."""
+    (folder / "slowly").touch()
     process = child(folder, "run", "slow", "--input", '{"n": 2}')
-    while not did(folder):
-        time.sleep(0.02)
+    while not (folder / "looking").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)  # in a step; it notices nothing until all is over
+    (folder / "slowly").unlink()
     (one,) = opened._app.runs(1, mia)
     other = opened._executor(resuming=True).lease
     key = leases._key(opened._executor(resuming=True).rows.get(one["run"]).owner)
@@ -193,6 +196,7 @@ def test_a_process_that_was_left_behind_stops_before_its_next_step(folder, opene
             time.sleep(0.01)
     (folder / "go").touch()
     assert opened.resume(one["run"], mia).record["status"] == "done"
+    process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 4, err
     assert "Traceback" not in err
