@@ -21,8 +21,8 @@ from ragflow.records import new_id, timestamp
 from ragflow.redact import redact_all
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
-from ragflow.workflows.database import Database
-from ragflow.workflows.dbos_engine import server_engine, sqlite_engine
+from ragflow.workflows.database import Database, server_engine
+from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.discovery import discover, named
 from ragflow.workflows.errors import RunHeld
@@ -307,4 +307,4 @@ class Orchestration:
         url = self._config.database.url
         if url is None:
             return sqlite_engine(self._app.workspace / DBOS_FILE)
-        return server_engine(url, self._password)
+        return server_engine(url, self._password, connections=20)

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -141,8 +141,13 @@ def writing(path: Path) -> Iterator[Connection]:
 
 
 def create_file(path: Path) -> None:
-    """Make the file private before SQLite sees it, and switch it to WAL."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Make the file private before SQLite sees it, and switch it to WAL.
+
+    A file that is there is not opened: closing it would drop the locks that SQLite's connections of this
+    process hold on it, as POSIX has it, and another process could take their log away.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     with closing(_connect(path, "mode=rw")()) as connection:
         while True:

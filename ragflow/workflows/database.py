@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -19,6 +19,7 @@ from ragflow.workflows.tables import metadata
 
 BUSY_TIMEOUT_S = 10.0
 _AWAY_SECONDS = 10
+_IDLE_MS = 30_000
 
 
 class Database:
@@ -53,15 +54,8 @@ class Database:
     @classmethod
     def of_url(cls, url: str, password: str | None = None) -> "Database":
         """Open the tables in PostgreSQL. ``password`` where the URL has none."""
-        from sqlalchemy.engine import make_url
-
-        made = make_url(url).set(drivername="postgresql+psycopg")
-        if password is not None:
-            made = made.set(password=password)
-        engine = create_engine(
-            made, pool_pre_ping=True, pool_size=5, connect_args={"connect_timeout": _AWAY_SECONDS}
-        )
-        return cls._made(engine, made.set(password=None).render_as_string())
+        engine = server_engine(url, password, connections=5)
+        return cls._made(engine, engine.url.set(password=None).render_as_string())
 
     @classmethod
     def _made(cls, engine: Engine, place: str) -> "Database":
@@ -107,6 +101,31 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def server_engine(url: str, password: str | None, *, connections: int) -> Engine:
+    """Return an engine of PostgreSQL, which opens at most so many connections. Nothing is connected yet."""
+    from sqlalchemy.engine import make_url
+
+    made = make_url(url).set(drivername="postgresql+psycopg")
+    if password is not None:
+        made = made.set(password=password)
+    engine = create_engine(
+        made,
+        pool_pre_ping=True,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"connect_timeout": _AWAY_SECONDS},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # A process that is stopped half-way in a transaction must not hold its locks for ever.
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_MS}")
+        connection.commit()
+
+    return engine
 
 
 def _first(error: DBAPIError) -> str:

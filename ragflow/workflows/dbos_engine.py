@@ -6,10 +6,8 @@ DBOS's own fence (a token in the run's row) then keeps an execution that was lef
 See docs/decisions/0027.
 """
 
-import fcntl
 import json
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -19,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import create_engine, event, inspect, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import create_engine, event, inspect
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 from ragflow.errors import UsageError
 from ragflow.workflows.errors import DatabaseGone
@@ -32,7 +30,6 @@ APPLICATION = "ragflow"
 _VERSION = "1"  # of how steps are kept; a workflow's own source is held by its digest
 _POLL_S = 0.05
 _BUSY_MS = 10_000
-_LAUNCH_KEY = 7242024
 
 Body = Callable[[str], None]
 
@@ -56,10 +53,9 @@ class Durable:
     def __init__(self, engine: SqlEngine, executor: str, body: Body, *, resuming: bool) -> None:
         self.engine = engine
         self._executor = executor
-        with _alone(engine):
-            # DBOS looks for queues when it is launched, and then once a second.
-            self._listening = resuming and _queue_before(engine, executor)
-            _launch(engine, executor, body)
+        # DBOS looks for queues when it is launched, and then once a second.
+        self._listening = resuming and _queue_before(engine, executor)
+        _launch(engine, executor, body)
 
     def execute(self, run: str) -> None:
         """Have ``body`` called for a run; steps that were kept before are given back. Returns at once."""
@@ -126,27 +122,8 @@ class Durable:
             self._listening = True
 
 
-@contextmanager
-def _alone(engine: SqlEngine) -> Iterator[None]:
-    """Hold others up while DBOS is launched: half of its tables are no place to work in."""
-    if engine.dialect.name == "postgresql":
-        with answering(engine), engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LAUNCH_KEY})
-            try:
-                yield
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LAUNCH_KEY})
-        return
-    lock = os.open(f"{engine.url.database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
 def _queue_before(engine: SqlEngine, executor: str) -> bool:
-    """Make the queue before DBOS is launched; False where DBOS has no tables yet."""
+    """Make the queue before DBOS is launched; False where its tables are not there yet, or old ones."""
     from dbos import DBOSClient
 
     with answering(engine):
@@ -155,6 +132,10 @@ def _queue_before(engine: SqlEngine, executor: str) -> bool:
         client = DBOSClient(system_database_engine=engine, serializer=_json(), application_name=APPLICATION)
         try:
             client.register_queue(executor, polling_interval_sec=_POLL_S, on_conflict="always_update")
+        except DatabaseError as error:
+            if isinstance(error, ProgrammingError) or "no such" in str(error) or "no column" in str(error):
+                return False  # launching brings them up to date, here or in another process
+            raise
         finally:
             client.destroy()
     return True
@@ -256,18 +237,6 @@ def sqlite_engine(path: Path) -> SqlEngine:
         connection.execute("PRAGMA secure_delete = ON")  # forgotten steps leave no free pages
 
     return engine
-
-
-def server_engine(url: str, password: str | None) -> SqlEngine:
-    """Return an engine for DBOS's tables (schema ``dbos``) in PostgreSQL."""
-    from sqlalchemy.engine import make_url
-
-    made = make_url(url).set(drivername="postgresql+psycopg")
-    if password is not None:
-        made = made.set(password=password)
-    return create_engine(
-        made, pool_pre_ping=True, pool_size=20, max_overflow=0, connect_args={"connect_timeout": 10}
-    )
 
 
 @contextmanager

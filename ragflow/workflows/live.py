@@ -14,7 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from ragflow.config import Config
 from ragflow.records import Run, canonical
-from ragflow.workflows.dbos_engine import answering, server_engine
+from ragflow.workflows.database import server_engine
+from ragflow.workflows.dbos_engine import answering
 from ragflow.workflows.rows import FlowRow, row_of
 from ragflow.workflows.run_records import live_record, requests_of
 from ragflow.workflows.tables import flows
@@ -58,7 +59,7 @@ class LiveRuns:
                 yield connection
             return
         name = self._config.database.password_env
-        engine = server_engine(url, None if name is None else self._config.secret(name))
+        engine = server_engine(url, None if name is None else self._config.secret(name), connections=1)
         try:
             with answering(engine), engine.connect() as connection:
                 yield connection if inspect(connection).has_table(flows.name) else None

@@ -110,7 +110,7 @@ class Rows:
         if not self._lease.held():
             raise RunHeld(f"{run} cannot be taken: this process has lost its lease")
         with self._database.begin() as connection:
-            row = _get(connection, run)
+            row = _get(connection, run, hold=True)
             if not row.live:
                 raise RunHeld(f"{run} has ended meanwhile: {row.status}", hint=f"ragflow runs show {run}")
             if row.owner is not None and self._lease.alive(row.owner, connection):
@@ -233,8 +233,10 @@ class Rows:
             return connection.execute(self._where_mine(row).values(**values)).rowcount == 1
 
 
-def _get(connection: Connection, run: str) -> FlowRow:
-    found = connection.execute(select(flows).where(flows.c.run == run)).one_or_none()
+def _get(connection: Connection, run: str, *, hold: bool = False) -> FlowRow:
+    """Return a row; ``hold`` has it stay as it is until the transaction ends."""
+    wanted = select(flows).where(flows.c.run == run)
+    found = connection.execute(wanted.with_for_update() if hold else wanted).one_or_none()
     if found is None:
         raise NotFound(f"not found: run {run}", hint="ragflow runs list")
     return row_of(found)

@@ -6,7 +6,10 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -368,3 +371,21 @@ def test_a_tape_that_holds_a_document_goes_with_it(store: RunStore, held: str) -
     assert (store.tape("r-1"), store.has_tape("r-2")) == (None, True)
     assert (store.forgotten("r-1"), store.forgotten("r-2")) == ("r-forget", None)
     assert [store.check(run) for run in ("r-1", "r-2", "r-forget")] == ["intact"] * 3
+
+
+LEAVE_WAL = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0)
+print(connection.execute("PRAGMA journal_mode = DELETE").fetchone())
+"""
+
+
+def test_writing_a_record_leaves_the_locks_of_other_connections_of_the_process(store: RunStore) -> None:
+    """A descriptor of the file that is closed would drop them: another process could remove the log."""
+    store.add(a_run("r-1"))
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("SELECT count(*) FROM runs").fetchone()
+        store.add(a_run("r-2"))
+        command = [sys.executable, "-c", LEAVE_WAL, str(store.path)]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "database is locked" in tried.stderr, tried.stdout
