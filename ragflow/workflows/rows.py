@@ -216,7 +216,10 @@ class Rows:
             connection.execute(flows.delete().where(old))
 
     def _rows(self, condition: Any) -> list[FlowRow]:
-        wanted = select(flows).where(condition).order_by(flows.c.created.desc(), flows.c.run.desc())
+        # Ids and times tell seconds: of two runs of one second, the one that has not ended is the newer.
+        ended = flows.c.status.not_in(LIVE)
+        newest = (flows.c.created.desc(), ended, flows.c.run.desc())
+        wanted = select(flows).where(condition).order_by(*newest)
         with self._database.begin() as connection:
             return [row_of(one) for one in connection.execute(wanted)]
 
