@@ -97,7 +97,7 @@ def test_killed_at_every_boundary_what_was_rejected_is_not_done(site, doomed, ro
 
 def test_killed_at_any_moment_again_and_again(site, doomed, rounds):
     chance = random.Random(3)
-    for number in range(rounds(fast=5, soak=100)):
+    for number in range(rounds(fast=5, soak=200)):
         name = f"any{number}"
         site.start(doomed, name, kill_after=chance.uniform(0.05, 1.5))
         run = site.run_of(doomed, name)
