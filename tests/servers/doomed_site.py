@@ -115,8 +115,10 @@ class Site:
         assert shown.code == 0, shown
         return shown.json()
 
-    def status(self, doomed: Doomed, run: str) -> str:
-        return str(self.record(doomed, run)["status"])
+    def open(self, doomed: Doomed) -> list[str]:
+        """The runs of mia that have not ended."""
+        rows = self(doomed, "runs", "list", "--limit", "1000", "--json").out.splitlines()
+        return [one["run"] for one in map(json.loads, rows) if one["status"] in ("running", "waiting")]
 
     def pending(self, doomed: Doomed, run: str | None) -> list[dict[str, Any]]:
         """What waits for a decision: of one run, or of all."""
