@@ -176,12 +176,12 @@ class Flow:
         self,
         task: str,
         *,
-        role: str,
+        role: str | None = None,
         tools: Sequence[str] | None = None,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         tier: str | None = None,
     ) -> Ended:
-        """Let a model work on a task with the tools of a role, within limits."""
+        """Let a model work on a task with the tools of a role, within limits; None: of any of the actor's."""
         means = self._means
         caller = _as(self._caller, role)
         return means.agent.work(
@@ -268,7 +268,7 @@ def checked_json(value: object, name: str) -> Json:
         raise WorkflowFailed(f"the step {name} gave what is no JSON: {error}") from error
 
 
-def _as(caller: Caller, role: str) -> Caller:
+def _as(caller: Caller, role: str | None) -> Caller:
     from dataclasses import replace
 
     return replace(caller, role=role)

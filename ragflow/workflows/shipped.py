@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from ragflow.workflows.contracts import Json
 from ragflow.workflows.declaring import Workflow, workflow
@@ -22,12 +22,15 @@ class QuestionInput(BaseModel):
 
 
 class TaskInput(BaseModel):
-    """``role``: one of yours, whose tools the agent may call. ``tools``: only these of them."""
+    """``role``: one of yours, whose tools the agent may call; null: any. ``tools``: only these of them.
 
-    model_config = ConfigDict(extra="forbid")
+    ``question`` is another name for ``task``: so a route can name this workflow.
+    """
 
-    task: _Text
-    role: str
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    task: Annotated[_Text, Field(validation_alias=AliasChoices("task", "question"))]
+    role: str | None = None
     tools: list[str] | None = None
     tier: str | None = None
 

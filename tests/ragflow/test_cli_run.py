@@ -89,6 +89,22 @@ def test_the_shipped_workflows_answer_from_the_documents(cli, folder):
     assert kinds.count("workflow") == 3
 
 
+def test_a_route_can_name_an_agent(cli, folder):
+    (folder / "docs").mkdir()
+    (folder / "docs" / "leave.md").write_text(LEAVE)
+    config = folder / "ragflow.yaml"
+    named = config.read_text().replace("path: docs}", "path: docs, readers: [everyone]}")
+    rule = "{name: work, when: {any: [leave]}, sources: [docs], workflow: agent}"
+    config.write_text(f"{named}routes: [{rule}]\n")
+    assert cli("index")[0] == 0
+    code, out, _ = cli(
+        "run", "routed", "question=How many days of paid leave does an employee get?", "--json"
+    )
+    record = json.loads(out)
+    assert (code, record["outcome"]) == (5, "no_model")  # it was the agent, and no model is configured
+    assert record["steps"][0]["kind"] == "route"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
