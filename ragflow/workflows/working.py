@@ -74,9 +74,8 @@ class Worker:
         room = parallel - len(self._at)
         if room <= 0:
             return False
-        for row in self.executor.rows.open(timestamp()):
-            if row.run in self._at or self._refused.get(row.run, 0.0) > time.monotonic():
-                continue
+        self._refused = {run: until for run, until in self._refused.items() if until > time.monotonic()}
+        for row in self.executor.rows.open(timestamp(), but=[*self._at, *self._refused]):
             taken = self._taken(row) or taken
             if len(self._at) >= parallel:
                 break
