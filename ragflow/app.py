@@ -270,7 +270,7 @@ class App:
         """Give what runs workflows. Close it, or use it in a ``with``."""
         from ragflow.orchestration import Orchestration
 
-        return Orchestration(self, self._runs)
+        return Orchestration(self, self._runs, self._history)
 
     def replaying(self) -> "Replaying":
         """Give what verifies, replays and exports recorded runs."""

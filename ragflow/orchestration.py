@@ -5,6 +5,7 @@ how it ended is appended to the run records once, and DBOS forgets it. See docs/
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -15,9 +16,10 @@ from sqlalchemy import Engine
 
 from indexes.generations import Generations
 from ragflow.errors import NotAllowed, NotFound, UsageError, map_errors
+from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.reading import AppReading, caller_of, rights_now
-from ragflow.records import new_id, timestamp
+from ragflow.records import Run, new_id, timestamp
 from ragflow.redact import redact_all
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
@@ -45,7 +47,10 @@ DBOS_FILE = "dbos.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run as it is now: ``record`` is ``ragflow.run/1``; ``exit_code`` 7 while it waits for a person."""
+    """A run as it is now: ``record`` is ``ragflow.run/1``; ``exit_code`` 7 while it waits for a person.
+
+    The record is without contents where the run names what its user may not read any more.
+    """
 
     record: Mapping[str, Any]
     exit_code: int
@@ -58,10 +63,10 @@ class Orchestration:
     ``NoRight``; a run that was begun then stays as it was, and can be resumed.
     """
 
-    def __init__(self, app: "App", runs: RunStore) -> None:
+    def __init__(self, app: "App", runs: RunStore, history: History) -> None:
         self._app = app
         self._config = app.config
-        self._runs = runs
+        self._runs, self._history = runs, history
         self._opened: Executor | None = None
 
     def __enter__(self) -> Self:
@@ -133,10 +138,8 @@ class Orchestration:
         """Go on with a run whose decision came; as it is, where another process works on it."""
         row = self._executor(resuming=True).rows.get(run)
         if row.live:
-            try:
-                return self._resumed(row)
-            except RunHeld:
-                pass
+            with suppress(RunHeld):
+                self._resumed(row)
         return self._report(run)
 
     @map_errors()
@@ -149,7 +152,9 @@ class Orchestration:
             WorkflowChanged: its workflow's source is another one now. The run stays as it was.
         """
         row = self._own(run, asker)
-        return self._resumed(row) if row.live else self._report(row.run)
+        if row.live:
+            self._resumed(row)
+        return self._shown(row.run, asker)
 
     @map_errors()
     def cancel(self, run: str, asker: Asker) -> Report:
@@ -165,9 +170,9 @@ class Orchestration:
         try:
             taken = executor.rows.take_over(row.run)
         except RunHeld:
-            return self._report(row.run)  # its owner sees it before the next step
+            return self._shown(row.run, asker)  # its owner sees it before the next step
         executor.end(taken, CANCELLED)
-        return self._report(row.run)
+        return self._shown(row.run, asker)
 
     @map_errors()
     def retry(self, run: str, asker: Asker) -> Report:
@@ -241,14 +246,13 @@ class Orchestration:
         row = executor.rows.begin(values, owned=not detach)
         if not detach:
             executor.run(row, found, lambda taken: caller_of(taken, asker))
-        return self._report(row.run)
+        return self._shown(row.run, asker)
 
-    def _resumed(self, row: FlowRow) -> Report:
+    def _resumed(self, row: FlowRow) -> None:
         exporting.ready(self._config)
         found, caller = self._prepared(row)
         executor = self._executor(resuming=True)
         executor.run(executor.rows.take_over(row.run), found, caller)
-        return self._report(row.run)
 
     def _prepared(self, row: FlowRow) -> tuple[Workflow, CallerOf]:
         """Return what executes a run, before it is taken: nothing is changed where that cannot be.
@@ -264,9 +268,20 @@ class Orchestration:
     def _own(self, run: str, asker: Asker) -> FlowRow:
         rows = self._executor(resuming=False).rows
         row = rows.newest(asker.actor) if run == "last" else rows.find(run)
-        if row is None or row.actor[0] != asker.actor:
+        if row is None or row.actor[0] != asker.actor or not (row.live or self._readable(row.run, asker)):
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return row
+
+    def _readable(self, run: str, asker: Asker) -> bool:
+        return self._history.shows(Run.from_json(self._report(run).record), asker)
+
+    def _shown(self, run: str, asker: Asker) -> Report:
+        """Return a run of the asker, without its contents where it names what they may not read now."""
+        report = self._report(run)
+        if self._readable(run, asker):
+            return report
+        bare = {"input": None, "steps": [], "output": None, "approvals": []}
+        return Report({**report.record, **bare}, report.exit_code)
 
     def _report(self, run: str) -> Report:
         row = self._executor(resuming=False).rows.get(run)

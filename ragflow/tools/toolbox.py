@@ -19,8 +19,8 @@ from ragflow.tools.policy import listed, may_call, policy_digest
 from ragflow.tools.sending import MOST_BYTES
 from ragflow.workflows.contracts import Action, Caller, Json, Object, Offer, Reading
 from ragflow.workflows.database import Database
-from ragflow.workflows.errors import ToolFailed, ToolRefused
-from ragflow.workflows.trying import StepTimedOut, within
+from ragflow.workflows.errors import StepTimedOut, ToolFailed, ToolRefused
+from ragflow.workflows.trying import within
 
 if TYPE_CHECKING:
     from ragflow.config import Config

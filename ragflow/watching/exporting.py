@@ -62,7 +62,8 @@ def told(config: Config, record: Mapping[str, Any]) -> None:
     telemetry = config.telemetry
     if telemetry.endpoint is None:
         return
-    from ragflow.workflows.trying import StepTimedOut, within
+    from ragflow.workflows.errors import StepTimedOut
+    from ragflow.workflows.trying import within
 
     try:
         within(lambda: export(telemetry, record, secret=config.secret), telemetry.timeout, "telemetry")

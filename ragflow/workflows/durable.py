@@ -53,7 +53,7 @@ class DurableSteps:
 
     @property
     def busy(self) -> bool:
-        """Whether a step is being done at this moment."""
+        """Whether a step is being done at this moment, or is about to be."""
         return self._busy
 
     def take(self, name: str, work: Callable[[Step], Json], *, kind: Kind = "step") -> Json:
@@ -67,12 +67,13 @@ class DurableSteps:
                 f"the step {name} was taken inside another one, or by another thread",
                 hint="take steps one after the other, in the workflow's function itself",
             )
-        self._guard()
-        if self._at >= self._most:
-            raise Stopped(WorkflowFailed(f"the workflow took more than {self._most} steps"), ends=True)
-        self._at += 1
+        # Busy before the guard looks: who gives up a run that is not busy knows that no step begins after.
         self._busy = True
         try:
+            self._guard()
+            if self._at >= self._most:
+                raise Stopped(WorkflowFailed(f"the workflow took more than {self._most} steps"), ends=True)
+            self._at += 1
             envelope = self._kept(name, work, kind)
         finally:
             self._busy = False

@@ -7,6 +7,7 @@ RagflowError
 |   `-- InputUnfit             the input is not what the workflow takes
 |-- OutsideCause            4
 |   |-- DatabaseGone           the database of `database.url` does not answer
+|   |-- StepTimedOut           one try of a step took too long
 |   |-- RunHeld                another process is working on the run
 |   |-- ToolFailed             a tool was called and failed, hung, or gave what is no result
 |   `-- Unsettled              nobody can tell whether an action happened
@@ -50,6 +51,12 @@ class DatabaseGone(OutsideCause):
     """The database of runs does not answer, or went away in between. What was written is kept."""
 
     default_hint = "look whether the server of database.url runs, then ragflow runs resume RUN"
+
+
+class StepTimedOut(OutsideCause):
+    """One try of a step took too long; it was left behind."""
+
+    default_hint = "give the step a longer timeout, or look at what it waits for"
 
 
 class RunHeld(OutsideCause):

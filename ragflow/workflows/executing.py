@@ -85,17 +85,22 @@ class Executor:
     @map_errors()
     def begin(self, row: FlowRow, found: Workflow, caller_of: CallerOf) -> Execution | None:
         """Begin to execute a run that this process owns; None where its record says that it has ended."""
-        if (ended := self._runs.get(row.run)) is not None:  # the process died between record and row
-            self._close_row(row, ended)
-            return None
-        execution = Execution(row, found, caller_of(row))
+        try:
+            if (ended := self._runs.get(row.run)) is not None:  # the process died between record and row
+                self._close_row(row, ended)
+                return None
+            return self._begun(Execution(row, found, caller_of(row)))
+        except BaseException:
+            self._release(row)
+            raise
+
+    def _begun(self, execution: Execution) -> Execution:
         self.running.add(execution)
         try:
             with answering(self._durable.engine):
-                self._durable.execute(row.run)
+                self._durable.execute(execution.row.run)
         except BaseException:
             self.running.drop(execution)
-            self._release(row)
             raise
         return execution
 
@@ -165,7 +170,8 @@ class Executor:
             values["error"] = None if error is None else canonical(error)
         else:
             values["input"] = "{}"  # the record has it, and erasing and expiring look there
-        self.rows.end(row, values)
+        if not self.rows.end(row, values):
+            raise RunHeld(f"{row.run} was taken by another process")
         with answering(self._durable.engine):
             self._durable.forget(row.run)
 

@@ -1,11 +1,11 @@
 """``Flow``: what a workflow does its work with. Everything here is a step that is done once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ragflow.records import canonical, sha256, timestamp
+from ragflow.records import sha256, timestamp
 from ragflow.steps import Step
 from ragflow.workflows.contracts import (
     About,
@@ -26,7 +26,7 @@ from ragflow.workflows.contracts import (
     Suspended,
 )
 from ragflow.workflows.declaring import Workflow, read_input
-from ragflow.workflows.errors import NotApproved, UnknownWorkflow, WorkflowChanged, WorkflowFailed
+from ragflow.workflows.errors import NotApproved, UnknownWorkflow, WorkflowChanged
 from ragflow.workflows.keeping import keeping
 from ragflow.workflows.trying import ONCE, Retry, attempted
 
@@ -85,7 +85,8 @@ class Flow:
         one the last error is raised.
 
         Raises:
-            WorkflowFailed: the function gave what is no JSON, or took too long.
+            WorkflowFailed: the function gave what is no JSON.
+            StepTimedOut: each try took too long.
         """
 
         def work(step: Step) -> Json:
@@ -183,7 +184,7 @@ class Flow:
     ) -> Ended:
         """Let a model work on a task with the tools of a role, within limits; None: of any of the actor's."""
         means = self._means
-        caller = _as(self._caller, role)
+        caller = replace(self._caller, role=role)
         return means.agent.work(
             task, steps=means.steps, calls=means.calls, caller=caller, about=self._about,
             limits=limits, tools=tools, tier=tier,
@@ -256,19 +257,3 @@ def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
             status="rejected" if decision.status == "rejected" else "expired",
         )
     return decision
-
-
-def checked_json(value: object, name: str) -> Json:
-    """Return a value as JSON would read it. Raises ``WorkflowFailed`` where it is none."""
-    import json
-
-    try:
-        return json.loads(canonical(value))
-    except (TypeError, ValueError) as error:
-        raise WorkflowFailed(f"the step {name} gave what is no JSON: {error}") from error
-
-
-def _as(caller: Caller, role: str | None) -> Caller:
-    from dataclasses import replace
-
-    return replace(caller, role=role)

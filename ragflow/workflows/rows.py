@@ -5,19 +5,19 @@ only where nobody has it, or the lease of who had it is free. ``fence`` grows wi
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select
 
 from ragflow.errors import NotFound
-from ragflow.records import canonical
+from ragflow.records import canonical, timestamp
 from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.leases import Lease
-from ragflow.workflows.tables import flows, requests
+from ragflow.workflows.tables import calls, effects, flows, requests
 
 LiveStatus = Literal["running", "waiting", "done", "failed", "cancelled"]
 Standing = Literal["mine", "cancelled", "lost"]
@@ -55,11 +55,6 @@ class FlowRow:
         """Whether it has not ended."""
         return self.status in LIVE
 
-    @property
-    def readers(self) -> tuple[str, ...]:
-        """Whose documents it was begun to read."""
-        return self.actor[1:]
-
 
 def row_of(found: "Row[Any]") -> FlowRow:
     """Read a row of the table."""
@@ -68,6 +63,12 @@ def row_of(found: "Row[Any]") -> FlowRow:
         fields[key] = None if fields[key] is None else json.loads(fields[key])
     fields["actor"] = tuple(fields["actor"])
     return FlowRow(**fields)
+
+
+def of_actor(actor: str) -> "ColumnElement[bool]":
+    """Return the condition that a run belongs to a user: letter by letter, as ``LIKE`` would not look."""
+    begins = canonical([actor])[:-1]
+    return func.substr(flows.c.actor, 1, len(begins)) == begins
 
 
 class Rows:
@@ -93,12 +94,11 @@ class Rows:
 
     def find(self, run: str) -> FlowRow | None:
         """Return a run's row, or None."""
-        return next(iter(self._rows(flows.c.run == run)), None)
+        return self._first(flows.c.run == run)
 
     def newest(self, actor: str) -> FlowRow | None:
         """Return the newest run of an actor, or None."""
-        mine = flows.c.actor.startswith(canonical([actor])[:-1], autoescape=True)
-        return next((row for row in self._rows(mine) if row.actor[0] == actor), None)
+        return self._first(of_actor(actor))
 
     def take_over(self, run: str) -> FlowRow:
         """Become the owner of a live run.
@@ -143,8 +143,6 @@ class Rows:
 
     def wait(self, row: FlowRow, suspended: Suspended) -> bool:
         """Leave a run until a person has decided; False where it was not this process's any more."""
-        from ragflow.records import timestamp
-
         return self._mine(
             row,
             status="waiting",
@@ -158,7 +156,10 @@ class Rows:
         return self._mine(row, owner=None)
 
     def end(self, row: FlowRow, values: Mapping[str, Any]) -> bool:
-        """Write how a run ended; requests of it that nobody decided have expired with it."""
+        """Write how a run ended; requests of it that nobody decided have expired with it.
+
+        What its effects gave goes: the record has it, and erasing and expiring look there.
+        """
         with self._database.begin() as connection:
             changed = connection.execute(self._where_mine(row).values(owner=None, **values))
             if changed.rowcount != 1:
@@ -168,6 +169,7 @@ class Rows:
                 .where(requests.c.run == row.run, requests.c.status == "pending")
                 .values(status="expired")
             )
+            connection.execute(effects.update().where(effects.c.run == row.run).values(result=None))
         return True
 
     def ask_to_cancel(self, run: str) -> None:
@@ -183,19 +185,23 @@ class Rows:
             mine = (flows.c.owner == self._lease.executor) & flows.c.status.in_(LIVE)
             return connection.execute(flows.update().where(mine).values(owner=None)).rowcount
 
-    def open(self, now: str, *, limit: int = 100) -> list[FlowRow]:
+    def open(self, now: str, *, but: Collection[str] = (), limit: int = 100) -> list[FlowRow]:
         """Return live runs that can go on: nobody's, of dead processes, decided, due; oldest first.
 
-        ``now``: a timestamp. A run that waits is due when its request is decided or has expired.
+        ``now``: a timestamp. A run that waits is due when its request is decided or has expired. ``but``:
+        runs that are left out, so that they keep no others from their turn.
         """
-        decided = select(requests.c.approval).where(requests.c.status != "pending")
-        due = (flows.c.status == "waiting") & or_(flows.c.wake <= now, flows.c.waiting_for.in_(decided))
-        wanted = or_(flows.c.status == "running", due)
+        asked = requests.c.approval == flows.c.waiting_for
+        decided = exists().where(asked, requests.c.status != "pending")
+        due = (flows.c.status == "waiting") & or_(flows.c.wake <= now, decided)
+        wanted = or_(flows.c.status == "running", due) & flows.c.run.not_in(but)
+        owners = select(flows.c.owner).where(flows.c.status.in_(LIVE), flows.c.owner.is_not(None)).distinct()
         with self._database.begin() as connection:
-            found = connection.execute(select(flows).where(wanted).order_by(flows.c.created, flows.c.run))
-            rows = [row_of(one) for one in found]
-            free = [row for row in rows if self._free(row, connection)]
-        return free[:limit]
+            owned = connection.execute(owners).scalars().all()
+            alive = [one for one in owned if self._lease.alive(one, connection)]
+            free = wanted & or_(flows.c.owner.is_(None), flows.c.owner.not_in(alive))
+            oldest = select(flows).where(free).order_by(flows.c.created, flows.c.run).limit(limit)
+            return [row_of(one) for one in connection.execute(oldest)]
 
     def ended(self, runs: Sequence[str]) -> list[str]:
         """Return those of the runs that have ended, or that nothing is known of."""
@@ -210,21 +216,22 @@ class Rows:
             return [one for one in executors if not self._lease.alive(one, connection)]
 
     def expire(self, before: str) -> None:
-        """Remove the rows of runs that ended and began before a timestamp."""
+        """Remove the rows of runs that ended and began before a timestamp, with their effects and calls."""
+        old = flows.c.status.not_in(LIVE) & (flows.c.created < before)
+        runs = select(flows.c.run).where(old)
         with self._database.begin() as connection:
-            old = flows.c.status.not_in(LIVE) & (flows.c.created < before)
+            for table in (effects, calls):
+                connection.execute(table.delete().where(table.c.run.in_(runs)))
             connection.execute(flows.delete().where(old))
 
-    def _rows(self, condition: Any) -> list[FlowRow]:
+    def _first(self, condition: "ColumnElement[bool]") -> FlowRow | None:
         # Ids and times tell seconds: of two runs of one second, the one that has not ended is the newer.
         ended = flows.c.status.not_in(LIVE)
         newest = (flows.c.created.desc(), ended, flows.c.run.desc())
-        wanted = select(flows).where(condition).order_by(*newest)
+        wanted = select(flows).where(condition).order_by(*newest).limit(1)
         with self._database.begin() as connection:
-            return [row_of(one) for one in connection.execute(wanted)]
-
-    def _free(self, row: FlowRow, connection: Connection) -> bool:
-        return row.owner is None or not self._lease.alive(row.owner, connection)
+            found = connection.execute(wanted).one_or_none()
+        return None if found is None else row_of(found)
 
     def _where_mine(self, row: FlowRow) -> Any:
         return flows.update().where(

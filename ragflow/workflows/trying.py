@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from ragflow.errors import OutsideCause
 from ragflow.steps import Step
 from ragflow.workflows.contracts import Json
-from ragflow.workflows.errors import WorkflowFailed
-
-
-class StepTimedOut(OutsideCause):
-    """One try of a step took too long; it was left behind."""
-
-    default_hint = "give the step a longer timeout, or look at what it waits for"
+from ragflow.workflows.errors import StepTimedOut, WorkflowFailed
+from ragflow.workflows.kept import as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +41,10 @@ def attempted(
 
     Raises its last error; ``StepTimedOut`` where a try took longer than ``timeout`` seconds.
     """
-    from ragflow.workflows.flow import checked_json
-
     for more in reversed(range(retry.times + 1)):
         step.tries += 1
         try:
-            return checked_json(within(function, timeout, name), name)
+            return as_json(within(function, timeout, name), name)
         except retry.on as error:
             if not more or isinstance(error, WorkflowFailed):
                 raise

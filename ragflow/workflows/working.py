@@ -43,6 +43,7 @@ class Worker:
     _stopped: threading.Event = field(default_factory=threading.Event)
     _at: dict[str, _Work] = field(default_factory=dict)
     _refused: dict[str, float] = field(default_factory=dict)
+    _owed: list[FlowRow] = field(default_factory=list)  # runs that could not be given up yet
     _told: set[str] = field(default_factory=set)
     _away: bool = False
     _executed: int = 0
@@ -73,9 +74,8 @@ class Worker:
         room = parallel - len(self._at)
         if room <= 0:
             return False
-        for row in self.executor.rows.open(timestamp()):
-            if row.run in self._at or self._refused.get(row.run, 0.0) > time.monotonic():
-                continue
+        self._refused = {run: until for run, until in self._refused.items() if until > time.monotonic()}
+        for row in self.executor.rows.open(timestamp(), but=[*self._at, *self._refused]):
             taken = self._taken(row) or taken
             if len(self._at) >= parallel:
                 break
@@ -85,13 +85,20 @@ class Worker:
         try:
             found, caller_of = self.prepare(row)
             mine = self.executor.rows.take_over(row.run)
-            execution = self.executor.begin(mine, found, caller_of)
         except DatabaseGone:
             raise
         except RunHeld:
             return False  # another one was quicker
         except RagflowError as error:
             self._refuse(row.run, error)
+            return False
+        return self._begun(mine, found, caller_of)
+
+    def _begun(self, row: FlowRow, found: Workflow, caller_of: CallerOf) -> bool:
+        try:
+            execution = self.executor.begin(row, found, caller_of)
+        except RagflowError as error:
+            self._failed(row, error)
             return False
         self._executed += 1
         if execution is not None:
@@ -114,18 +121,24 @@ class Worker:
             del self._at[run]
 
     def _settled(self, run: str, work: _Work) -> None:
+        row = work.execution.row
         try:
             again = self.executor.settle(work.execution, work.execution.left.result())
             if again is not None:
+                row = again
                 execution = self.executor.begin(again, work.found, work.caller_of)
                 if execution is not None:
                     self._at[run] = _Work(execution, work.found, work.caller_of)
-        except DatabaseGone:
-            raise
-        except RunHeld:
-            return
         except RagflowError as error:
-            self._refuse(run, error)
+            self._failed(row, error)
+
+    def _failed(self, row: FlowRow, error: RagflowError) -> None:
+        """Leave a run that could not go on here; it is given up as soon as the database takes that."""
+        self._owed.append(row)
+        if isinstance(error, DatabaseGone):
+            raise error
+        if not isinstance(error, RunHeld):
+            self._refuse(row.run, error)
 
     def _refuse(self, run: str, error: RagflowError) -> None:
         self._refused[run] = time.monotonic() + _AGAIN_S
@@ -133,6 +146,12 @@ class Worker:
         if sentence not in self._told:
             self._told.add(sentence)
             self.say(sentence)
+
+    def _give_up(self) -> None:
+        """Leave to others what could not go on here. Raises ``DatabaseGone``: not yet."""
+        while self._owed:
+            self.executor.rows.release(self._owed[-1])
+            self._owed.pop()
 
     # -- a server that goes away -----------------------------------------------------------------
 
@@ -152,6 +171,7 @@ class Worker:
                 raise DatabaseGone("the connection to the database was lost")
             self.executor.lease.take_again()
             self.executor.rows.disown()
+        self._give_up()
         if self._away:
             self._away = False
             self.say("the database answers again")
@@ -173,5 +193,6 @@ class Worker:
                 del self._at[run]
                 try:
                     self._settled(run, work)
+                    self._give_up()
                 except DatabaseGone as gone:
-                    self.say(str(gone))
+                    self.say(str(gone))  # the lease tells when they are nobody's

@@ -19,6 +19,7 @@ from ragflow.redact import redact_all
 from ragflow.workflows import errors, executing
 from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.dbos_engine import sqlite_engine
+from ragflow.workflows.durable import DurableSteps, Stopped
 from ragflow.workflows.kept import error_from_json, error_to_json
 
 JSON = st.recursive(
@@ -171,3 +172,17 @@ def test_a_record_that_cannot_be_written_leaves_a_run_that_can_go_on(opened, fol
 
 def test_waiting_cannot_be_caught():
     assert not issubclass(Suspended, Exception)
+
+
+def test_a_step_counts_as_begun_before_it_is_asked_whether_it_may():
+    """Else a run could be given up as idle in the moment in which its next step begins."""
+    seen = []
+
+    def guard():
+        seen.append(steps.busy)
+        raise Stopped(None)
+
+    steps = DurableSteps(guard, most=1)
+    with pytest.raises(Stopped):
+        steps.take("one", lambda _: None)
+    assert (seen, steps.busy, steps.next) == ([True], False, 0)

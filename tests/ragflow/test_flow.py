@@ -13,8 +13,14 @@ from ragflow.errors import OutsideCause
 from ragflow.steps import Step
 from ragflow.workflows import Flow, NotApproved, Retry, workflow
 from ragflow.workflows.contracts import About, Ended, Limits, Need, Suspended
-from ragflow.workflows.errors import InputUnfit, UnknownWorkflow, WorkflowChanged, WorkflowFailed
-from ragflow.workflows.trying import ONCE, StepTimedOut, attempted
+from ragflow.workflows.errors import (
+    InputUnfit,
+    StepTimedOut,
+    UnknownWorkflow,
+    WorkflowChanged,
+    WorkflowFailed,
+)
+from ragflow.workflows.trying import ONCE, attempted
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -10,11 +10,19 @@ from pathlib import Path
 import pytest
 from engine_kit import PASSWORD
 from postgres import Postgres
+from sqlalchemy import select
 
+from ragflow.tool_sections import Tool
+from ragflow.tools.counting import Counts
+from ragflow.tools.effects import Effects
 from ragflow.workflows import leases
+from ragflow.workflows.contracts import Action, Caller
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import DatabaseGone, RunHeld
 from ragflow.workflows.rows import Rows
+from ragflow.workflows.tables import calls, effects, flows
+
+NOW = "2026-01-02T00:00:00Z"
 
 HOLDER = """
 import sys, time
@@ -102,11 +110,11 @@ def test_a_run_passes_on_only_where_the_lease_of_its_owner_is_free(database, lea
     others = Rows(database, other)
     with pytest.raises(RunHeld, match=lease.executor):
         others.take_over(row.run)
-    assert others.open("2026-01-02T00:00:00Z") == []
+    assert others.open(NOW) == []
     lease.close()
     while _alive(database, other, row.owner):
         time.sleep(0.01)
-    assert [one.run for one in others.open("2026-01-02T00:00:00Z")] == [row.run]
+    assert [one.run for one in others.open(NOW)] == [row.run]
     taken = others.take_over(row.run)
     assert (taken.owner, taken.fence) == ("other", 2)
     # The one that had it can write nothing more.
@@ -193,3 +201,39 @@ def test_a_lease_that_was_lost_with_the_server_is_noticed_before_anything_is_tak
         assert rows.disown() == 1
         assert rows.take_over(row.run).fence == 2
         lease.close()
+
+
+def test_runs_that_a_worker_leaves_out_keep_no_others_from_their_turn(database, lease):
+    rows = Rows(database, lease)
+    names = [rows.begin({**VALUES, "run": f"r-{at}"}, owned=False).run for at in range(4)]
+    held = rows.begin({**VALUES, "run": "r-0-held"}, owned=True).run
+    assert held not in {one.run for one in rows.open(NOW)}
+    assert [one.run for one in rows.open(NOW, limit=2)] == names[:2]
+    assert [one.run for one in rows.open(NOW, but=names[:2], limit=2)] == names[2:]
+
+
+def test_a_user_has_no_run_of_one_whose_name_has_other_letters(database, lease):
+    rows = Rows(database, lease)
+    for at, actor in enumerate(("user:Mia", "user:mia", "user:mi%", "user:mia2")):
+        rows.begin({**VALUES, "run": f"r-{at}", "actor": (actor, "everyone")}, owned=False)
+    newest = [rows.newest(actor) for actor in ("user:mia", "user:MIA", "user:mi_")]
+    assert [one and one.run for one in newest] == ["r-1", None, None]
+
+
+def test_what_effects_gave_goes_with_the_end_of_their_run_and_the_rest_when_it_expires(database, lease):
+    rows = Rows(database, lease)
+    row = rows.begin(VALUES, owned=True)
+    caller = Caller("user:mia", (), (), row.run, "count", row.owner, row.fence)
+    action = Action("publish", "write", {"text": "the salary"}, "0", "p", "k")
+    done = Effects(database)
+    done.claim(action.key, action, caller)
+    done.end(action.key, caller, "settled", {"result": "the salary"})
+    Counts(database).count("publish", Tool(python="a:b"), row.run, "0", {})
+    assert rows.end(row, {"status": "done"})
+    with database.begin() as connection:
+        (kept,) = connection.execute(select(effects)).mappings()
+    assert (kept["state"], kept["result"]) == ("settled", None)
+    assert "salary" not in str(kept)
+    rows.expire(NOW)
+    with database.begin() as connection:
+        assert [connection.execute(select(table)).all() for table in (flows, effects, calls)] == [[]] * 3

@@ -14,6 +14,7 @@ import ragflow
 from ragflow import orchestration
 from ragflow.errors import NotFound, UsageError
 from ragflow.identity import Asker
+from ragflow.workflows.discovery import discover
 from ragflow.workflows.errors import InputUnfit, RunHeld, UnknownWorkflow
 
 KILLED, WAITING = -signal.SIGKILL, 7
@@ -290,3 +291,18 @@ def _begun(opened, mia):
             if one["status"] == "running" and did(opened._config.folder):
                 return one["run"]
         time.sleep(0.02)
+
+
+def test_each_workspace_of_a_process_has_its_own_workflows(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "flows", raising=False)
+    sources = []
+    for at in range(2):
+        folder = engine_kit.workspace(tmp_path / f"w{at}")
+        with (folder / "flows.py").open("a") as stream:
+            stream.write(f"\n# of workspace {at}\n")
+        sources.append(discover(("flows",), folder)["count"].digest)
+    assert len(set(sources)) == 2
+    (tmp_path / "w1" / "broken.py").write_text("1 / 0\n")
+    with pytest.raises(UnknownWorkflow, match=r"workflows: the module broken .*ZeroDivisionError"):
+        discover(("broken",), tmp_path / "w1")

@@ -12,7 +12,8 @@ from engine_kit import PASSWORD, child, command, decide, did
 from postgres import Postgres
 
 import ragflow
-from ragflow.workflows import leases
+from ragflow.errors import DiskFull
+from ragflow.workflows import leases, rows, working
 
 PLACES = ["sqlite", "postgres"]
 
@@ -198,3 +199,22 @@ def test_a_process_that_was_left_behind_stops_before_its_next_step(folder, opene
     assert process.returncode == 4, err
     assert "Traceback" not in err
     assert did(folder) == ["0", "1"]
+
+
+def test_a_run_that_could_not_be_left_waiting_is_given_up_and_taken_up_again(opened, mia, monkeypatch):
+    """A worker that lives must not keep what it does not execute."""
+    run = opened.start("gate", {}, asker=mia, detach=True).record["run"]
+    wait, failed = rows.Rows.wait, []
+
+    def fails_once(self, *arguments):
+        if not failed:
+            failed.append("no space is left")
+            raise DiskFull(failed[0])
+        return wait(self, *arguments)
+
+    monkeypatch.setattr(rows.Rows, "wait", fails_once)
+    monkeypatch.setattr(working, "_AGAIN_S", 0.0)
+    said = []
+    assert opened.work(said.append, once=True) == 2
+    assert said == [f"{run} is left as it is: no space is left"]
+    assert opened._report(run).record["status"] == "waiting"
