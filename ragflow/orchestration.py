@@ -29,6 +29,7 @@ from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
 from ragflow.workflows.kept import as_json
+from ragflow.workflows.kept_steps import DBOS_FILE, beside, steps_of
 from ragflow.workflows.outcomes import CANCELLED
 from ragflow.workflows.rows import FlowRow
 from ragflow.workflows.run_records import approvals_of, live_record
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 WAITING = 7
 LEASES = "leases"
-DBOS_FILE = "dbos.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,9 @@ class Orchestration:
             return Report(ended.to_json(), row.exit_code)
         if row.record is not None:
             return Report(row.record, row.exit_code)
-        shown = live_record(row, approvals_of(self.database, run)).to_json()
+        with self.database.begin() as connection, beside(connection, self._app.workspace) as kept:
+            steps = steps_of(kept, [run])[run]
+        shown = live_record(row, approvals_of(self.database, run), steps).to_json()
         return Report(shown, WAITING if row.status == "waiting" else row.exit_code)
 
     # -- wiring ----------------------------------------------------------------------------------
