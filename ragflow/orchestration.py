@@ -21,6 +21,7 @@ from ragflow.records import new_id, timestamp
 from ragflow.redact import redact_all
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
+from ragflow.workflows import leases
 from ragflow.workflows.database import Database, server_engine
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.declaring import Workflow, read_input
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from ragflow.workflows.working import Say, Worker
 
 WAITING = 7
-LEASES = "leases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,8 @@ class Orchestration:
             raise UsageError(f"{row.run} is done", hint=f"ragflow run {row.workflow} begins a new one")
         found = named(self.workflows, row.workflow)
         ended = self._runs.get(row.run)  # where the row is not the one that holds the input
-        given = dict(row.input) if ended is None else (ended.input or {}).get("input")
+        kept = row.record if ended is None else ended.to_json()
+        given = dict(row.input) if kept is None else (kept["input"] or {}).get("input")
         if given is None:
             raise UsageError(f"the input of {row.run} has expired", hint=f"ragflow run {row.workflow}")
         return self._begin(found, given, asker, retry_of=row.run)
@@ -296,7 +297,7 @@ class Orchestration:
                 means=self._reach.means(self.workflows),
                 decided=lambda approval: self._reach.gate.decision(approval) is not None,
                 engine=self._engine,
-                folder=self._app.workspace / LEASES,
+                folder=self._app.workspace / leases.FOLDER,
                 hide=self._config.runs.redact,
                 keep_days=self._config.runs.keep_days,
                 told=lambda record: exporting.told(self._config, record.to_json()),

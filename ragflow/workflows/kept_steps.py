@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, column, create_engine, inspect, select, table
+from sqlalchemy import Connection, Engine, TableClause, column, create_engine, inspect, select, table
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
@@ -24,12 +24,9 @@ def steps_of(connection: Connection | None, runs: Collection[str]) -> Mapping[st
     ``connection``: to DBOS's tables, or to where they will be; None where there is no file of them yet.
     """
     found: dict[str, list[KeptStep]] = {run: [] for run in runs}
-    if connection is None:
+    kept = None if connection is None else _table(connection)
+    if connection is None or kept is None:
         return found
-    schema = _SCHEMA if connection.dialect.name == "postgresql" else None
-    if not inspect(connection).has_table("operation_outputs", schema=schema):
-        return found
-    kept = table("operation_outputs", *(column(name) for name in _COLUMNS), schema=schema)
     names = sorted(found)
     for at in range(0, len(names), _AT_ONCE):
         wanted = select(kept).where(kept.c.workflow_uuid.in_(names[at : at + _AT_ONCE]))
@@ -38,6 +35,21 @@ def steps_of(connection: Connection | None, runs: Collection[str]) -> Mapping[st
             if isinstance(envelope, dict):  # DBOS's own calls give none
                 found[row.workflow_uuid].append(KeptStep(row.function_name, envelope))
     return found
+
+
+def known(connection: Connection | None) -> list[str]:
+    """Return the runs of which a step is kept."""
+    kept = None if connection is None else _table(connection)
+    if connection is None or kept is None:
+        return []
+    return list(connection.execute(select(kept.c.workflow_uuid).distinct()).scalars())
+
+
+def _table(connection: Connection) -> TableClause | None:
+    schema = _SCHEMA if connection.dialect.name == "postgresql" else None
+    if not inspect(connection).has_table("operation_outputs", schema=schema):
+        return None
+    return table("operation_outputs", *(column(name) for name in _COLUMNS), schema=schema)
 
 
 @contextmanager

@@ -26,7 +26,10 @@ LIVE = ("running", "waiting")
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """A run as its row says. ``actor``: the acting user first, then the readers. ``record``: once ended."""
+    """A run as its row says. ``actor``: the acting user first, then the readers. ``record``: once ended.
+
+    ``erased``: the documents that were forgotten while it was live.
+    """
 
     run: str
     workflow: str
@@ -49,6 +52,7 @@ class FlowRow:
     error: Mapping[str, Any] | None
     retry_of: str | None
     record: Mapping[str, Any] | None
+    erased: tuple[str, ...]
 
     @property
     def live(self) -> bool:
@@ -64,8 +68,9 @@ class FlowRow:
 def row_of(found: "Row[Any]") -> FlowRow:
     """Read a row of the table."""
     fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's own name for it
-    for key in ("actor", "input", "error", "record"):
+    for key in ("actor", "input", "error", "record", "erased"):
         fields[key] = None if fields[key] is None else json.loads(fields[key])
+    fields["erased"] = tuple(fields["erased"] or ())
     fields["actor"] = tuple(fields["actor"])
     return FlowRow(**fields)
 
@@ -208,12 +213,6 @@ class Rows:
         """Return those of the executors whose lease is free."""
         with self._database.begin() as connection:
             return [one for one in executors if not self._lease.alive(one, connection)]
-
-    def expire(self, before: str) -> None:
-        """Remove the rows of runs that ended and began before a timestamp."""
-        with self._database.begin() as connection:
-            old = flows.c.status.not_in(LIVE) & (flows.c.created < before)
-            connection.execute(flows.delete().where(old))
 
     def _rows(self, condition: Any) -> list[FlowRow]:
         # Ids and times tell seconds: of two runs of one second, the one that has not ended is the newer.
