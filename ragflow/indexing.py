@@ -24,6 +24,7 @@ from ragflow.records import Run, new_id, timestamp
 from ragflow.reports import IndexReport
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
+from ragflow.workflows.erasing import expire as expire_runs
 
 if TYPE_CHECKING:
     from ragflow.models.vector_costs import Cost
@@ -92,6 +93,7 @@ def run(
             work.embedder()  # absent weights are told before anything is read
         work.runs.expire(config.runs.keep_days)
         erasing.expire(config)
+        expire_runs(config)
         options = replace(
             sources_of.options(config, name, cited=work.runs.cited()),
             dry_run=wanted.dry_run,

@@ -23,6 +23,7 @@ from ragflow.records import Run, new_id, timestamp
 from ragflow.redact import redact_all
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
+from ragflow.workflows import leases
 from ragflow.workflows.database import Database, server_engine
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.declaring import Workflow, read_input
@@ -31,6 +32,7 @@ from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
 from ragflow.workflows.kept import as_json
+from ragflow.workflows.kept_steps import DBOS_FILE, beside, steps_of
 from ragflow.workflows.outcomes import CANCELLED
 from ragflow.workflows.rows import FlowRow
 from ragflow.workflows.run_records import approvals_of, live_record
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
     from ragflow.workflows.working import Say, Worker
 
 WAITING = 7
-LEASES = "leases"
-DBOS_FILE = "dbos.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,8 @@ class Orchestration:
             raise UsageError(f"{row.run} is done", hint=f"ragflow run {row.workflow} begins a new one")
         found = named(self.workflows, row.workflow)
         ended = self._runs.get(row.run)  # where the row is not the one that holds the input
-        given = dict(row.input) if ended is None else (ended.input or {}).get("input")
+        kept = row.record if ended is None else ended.to_json()
+        given = dict(row.input) if kept is None else (kept["input"] or {}).get("input")
         if given is None:
             raise UsageError(f"the input of {row.run} has expired", hint=f"ragflow run {row.workflow}")
         return self._begin(found, given, asker, retry_of=row.run)
@@ -280,7 +281,7 @@ class Orchestration:
         report = self._report(run)
         if self._readable(run, asker):
             return report
-        bare = {"input": None, "steps": [], "output": None, "approvals": []}
+        bare: dict[str, Any] = {"input": None, "steps": [], "output": None, "approvals": []}
         return Report({**report.record, **bare}, report.exit_code)
 
     def _report(self, run: str) -> Report:
@@ -289,7 +290,9 @@ class Orchestration:
             return Report(ended.to_json(), row.exit_code)
         if row.record is not None:
             return Report(row.record, row.exit_code)
-        shown = live_record(row, approvals_of(self.database, run)).to_json()
+        with self.database.begin() as connection, beside(connection, self._app.workspace) as kept:
+            steps = steps_of(kept, [run])[run]
+        shown = live_record(row, approvals_of(self.database, run), steps).to_json()
         return Report(shown, WAITING if row.status == "waiting" else row.exit_code)
 
     # -- wiring ----------------------------------------------------------------------------------
@@ -309,7 +312,7 @@ class Orchestration:
                 means=self._reach.means(self.workflows),
                 decided=lambda approval: self._reach.gate.decision(approval) is not None,
                 engine=self._engine,
-                folder=self._app.workspace / LEASES,
+                folder=self._app.workspace / leases.FOLDER,
                 hide=self._config.runs.redact,
                 keep_days=self._config.runs.keep_days,
                 told=lambda record: exporting.told(self._config, record.to_json()),

@@ -165,7 +165,7 @@ def sha256(value: object) -> str:
 
 
 # Of an approval, what a person was shown and said: it is erased with what it rests on.
-_TOLD = ("arguments", "comment", "note", "revised", "screen")
+_TOLD = ("arguments", "before", "comment", "note", "revised", "screen")
 
 
 def contents(shown: Json) -> dict[str, Any]:

@@ -22,6 +22,14 @@ from ragflow.workflows.tables import requests
 
 ERASED = "[erased]"
 _OVER = ("rejected", "expired", "executed", "unsettled")
+_EMPTY: Object = {
+    "note": "",
+    "why": "",
+    "description": "",
+    "arguments": {},
+    "answer": None,
+    "told": [],
+}
 _SHORTEST = 12  # characters of a wording that is looked for in arguments: a word or two is nobody's
 
 
@@ -61,29 +69,32 @@ def erase(database: Database, document: str) -> tuple[str, ...]:
 
 def empty(database: Database, cutoff: str) -> tuple[str, ...]:
     """Take arguments, comments and screens out of requests that are over and began before ``cutoff``."""
-    old = (requests.c.created < cutoff) & requests.c.status.in_(_OVER) & (requests.c.arguments != "{}")
+    return _emptied(database, (requests.c.created < cutoff) & requests.c.status.in_(_OVER))
+
+
+def empty_runs(database: Database, runs: Collection[str]) -> tuple[str, ...]:
+    """Take the same out of all requests of these runs, which have ended."""
+    return tuple(one for run in sorted(runs) for one in _emptied(database, requests.c.run == run))
+
+
+def _emptied(database: Database, condition: Any) -> tuple[str, ...]:
     with database.begin() as connection:
-        there = matching(connection, old)
+        there = [one for one in matching(connection, condition) if not _is_empty(one)]
         for asked in there:
-            gone: dict[str, Any] = {
-                "note": "",
-                "why": "",
-                "description": "",
-                "arguments": {},
-                "answer": None,
-                "told": [],
-            }
-            screen = {**asked.screen, **gone}
             values = {
                 "arguments": "{}",
                 "revised": None if asked.revised is None else "{}",
                 "comment": None,
-                "screen": canonical(screen),
+                "screen": canonical({**asked.screen, **_EMPTY}),
             }
             connection.execute(
                 requests.update().where(requests.c.approval == asked.approval).values(**values)
             )
     return tuple(asked.approval for asked in there)
+
+
+def _is_empty(asked: Asked) -> bool:
+    return not asked.arguments and asked.comment is None and asked.screen == {**asked.screen, **_EMPTY}
 
 
 def _without(asked: Asked, document: str) -> dict[str, Any]:

@@ -68,15 +68,22 @@ def forget(ctx: typer.Context, document: DocumentId, *, as_json: Json = False) -
     """Erase a document for good.
 
     Its text, its vectors and its quotes in recorded runs are erased at once; digests stay, so that the
-    records can still be proven.
+    records can still be proven. Runs in progress that rest on it are cancelled; the exit code is 4 while
+    another process is still in a step of one.
     """
     frame: Frame = ctx.obj
     with frame.app() as app:
         report = app.forget(document)
+    code = 4 if report["held_by_runs"] else 0
     if as_json:
         emit(report)
-        return
+        raise typer.Exit(code)
     say(f"forgotten: {escape(document)}")
     for key, value in report.items():
         if isinstance(value, int) and not isinstance(value, bool):
             say(f"  {escape(key.replace('_', ' '))}: {value:,}")
+    for run in report["cancelled_runs"]:
+        say(f"  {escape(run)} is cancelled: it rests on what was erased")
+    for run in report["held_by_runs"]:
+        say(f"  {escape(run)} still holds words of it: it ends before its next step, and they go with it")
+    raise typer.Exit(code)

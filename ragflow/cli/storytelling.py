@@ -193,11 +193,7 @@ def _ended(record: Json, width: int) -> Iterator[str]:
         if error.get("hint"):
             yield from _text(f"hint: {error['hint']}", width)
     elif record["status"] in ("running", "waiting"):
-        yield (
-            "It has not ended; its steps are told when it has."
-            if not record["steps"]
-            else "It has not ended."
-        )
+        yield "It has not ended." if record["steps"] else "It has not ended; no step of it is done yet."
     elif record["status"] != "done":
         yield f"It was {escape(record['status'])}."
     elif output is None:

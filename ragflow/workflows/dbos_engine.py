@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,6 +250,20 @@ def answering(engine: SqlEngine) -> Iterator[None]:
         first = next(iter(str(error.orig).strip().splitlines()), type(error).__name__)
         place = engine.url.set(password=None).render_as_string()
         raise DatabaseGone(f"the database {place} does not answer: {first}") from error
+
+
+def forget_at_rest(engine: SqlEngine, runs: Collection[str]) -> None:
+    """Delete what DBOS holds of runs without launching it: no thread is begun."""
+    from dbos import DBOSClient
+
+    if not exists(engine):
+        return
+    _silence()
+    client = DBOSClient(system_database_engine=engine, serializer=_json(), application_name=APPLICATION)
+    try:
+        client.delete_workflows(list(runs))
+    finally:
+        client.destroy()
 
 
 def exists(engine: SqlEngine) -> bool:

@@ -9,20 +9,23 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from ragflow.errors import RagflowError, map_errors
-from ragflow.records import Run, canonical, timestamp
+from ragflow.records import Run, timestamp
 from ragflow.redact import Kind
+from ragflow.run_files import truncate_log
 from ragflow.runs import RunStore
 from ragflow.workflows import leases
 from ragflow.workflows.contracts import Caller, Steps
 from ragflow.workflows.database import Database
 from ragflow.workflows.dbos_engine import Durable, answering
 from ragflow.workflows.declaring import Workflow
+from ragflow.workflows.ending import closing, last_record, spoilt
 from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.flow import Means
-from ragflow.workflows.outcomes import Outcome
+from ragflow.workflows.outcomes import CANCELLED, Outcome
 from ragflow.workflows.rows import FlowRow, Rows
-from ragflow.workflows.run_records import approvals_of, ended_record
+from ragflow.workflows.run_records import approvals_of
 from ragflow.workflows.running import Execution, Left, Running
+from ragflow.workflows.scrubbing import expired, scrub
 
 CallerOf = Callable[[FlowRow], Caller]
 
@@ -116,6 +119,9 @@ class Executor:
         self.running.drop(execution)
         row = execution.row
         if left.suspended is not None:
+            if self._spoilt(row):
+                self.end(row, CANCELLED)
+                return None
             if not self.rows.wait(row, left.suspended):
                 raise RunHeld(f"{row.run} was taken by another process")
             return self._taken_again(row, left.suspended.approval)
@@ -124,6 +130,15 @@ class Executor:
             return None
         self._release(row)
         raise left.cause or RunHeld(f"{row.run} was left half-way", hint=f"ragflow runs resume {row.run}")
+
+    def _spoilt(self, row: FlowRow) -> bool:
+        """Tell whether a run that comes to wait names what was forgotten while it went on."""
+        erased = self.rows.get(row.run).erased
+        if not erased:
+            return False
+        with answering(self._durable.engine):
+            steps = self._durable.steps(row.run)
+        return spoilt(row, approvals_of(self._database, row.run), steps, erased)
 
     def _taken_again(self, row: FlowRow, approval: str) -> FlowRow | None:
         # Whoever decided while the run was still leaving found it held, and went away.
@@ -146,31 +161,27 @@ class Executor:
             with answering(self._durable.engine):
                 steps = self._durable.steps(row.run)
             approvals = approvals_of(self._database, row.run, ended=True)
-            record = ended_record(row, outcome, steps, approvals)
+            record, emptied = last_record(self.rows.get(row.run), outcome, steps, approvals)
             before = self._runs.get(row.run)
             kept = before or self._runs.add(record)
             self._close_row(row, kept)
+            if emptied:
+                self._leave_nothing(row.run)
         except BaseException:
             self._release(row)
             raise
         if before is None:
             self._outside.told(kept)
 
+    def _leave_nothing(self, run: str) -> None:
+        """Erase what is left of a run whose words were forgotten, also from the logs of SQLite's files."""
+        scrub(self._database, [run])
+        if not self._database.server:
+            truncate_log(self._runs.path)
+            truncate_log(Path(str(self._durable.engine.url.database)))
+
     def _close_row(self, row: FlowRow, record: Run) -> None:
-        error = (record.output or {}).get("error") if record.status == "failed" else None
-        values = {
-            "status": record.status,
-            "outcome": record.outcome,
-            "exit_code": record.exit_code,
-            "waiting_for": None,
-            "wake": None,
-        }
-        if self._database.server:  # the records of this machine are not those of another one
-            values["record"] = canonical(record.to_json())
-            values["error"] = None if error is None else canonical(error)
-        else:
-            values["input"] = "{}"  # the record has it, and erasing and expiring look there
-        if not self.rows.end(row, values):
+        if not self.rows.end(row, closing(record, server=self._database.server)):
             raise RunHeld(f"{row.run} was taken by another process")
         with answering(self._durable.engine):
             self._durable.forget(row.run)
@@ -199,4 +210,6 @@ class Executor:
             for executor in self.rows.dead(queues):
                 durable.drop_queue(executor)
         before = datetime.now(UTC) - timedelta(days=self._outside.keep_days)
-        self.rows.expire(timestamp(before))
+        with self._database.begin() as connection:
+            gone = expired(connection, timestamp(before))
+        scrub(self._database, gone)

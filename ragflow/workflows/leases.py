@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import DatabaseGone
 
+FOLDER = "leases"  # in the workspace
 _NAMESPACE = "ragflow lease "
 # The server ends the session of a machine that does not answer any more (seconds, tries).
 _KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"

@@ -3,19 +3,17 @@
 Reading alone: no lease is taken, no table is made, and a workspace without workflows is left as it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, inspect, select
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, inspect, select
 
 from ragflow.config import Config
 from ragflow.records import Run, canonical
 from ragflow.workflows.database import server_engine
 from ragflow.workflows.dbos_engine import answering
+from ragflow.workflows.kept_steps import beside, looking, steps_of
 from ragflow.workflows.rows import FlowRow, row_of
 from ragflow.workflows.run_records import live_record, requests_of
 from ragflow.workflows.tables import flows
@@ -38,7 +36,7 @@ class LiveRuns:
             if connection is None:
                 return []
             rows = [row_of(one) for one in connection.execute(wanted.limit(limit))]
-            return [_shown(connection, row) for row in rows if owner in (None, row.actor[0])]
+            return self._shown(connection, [row for row in rows if owner in (None, row.actor[0])])
 
     def get(self, run: str) -> Run | None:
         """Return a run, or None. Raises ``DatabaseGone``."""
@@ -49,45 +47,36 @@ class LiveRuns:
             if found is None:
                 return None
             row = row_of(found)
-            return _shown(connection, row) if row.live or row.record is not None else None
+            shown = self._shown(connection, [row] if row.live or row.record is not None else [])
+            return next(iter(shown), None)
+
+    def _shown(self, connection: Connection, rows: Sequence[FlowRow]) -> list[Run]:
+        """Return the records of runs as they are now; those that have ended elsewhere have one."""
+        live = [row.run for row in rows if row.record is None]
+        with beside(connection, self._path.parent) as kept:
+            steps = steps_of(kept, live)
+        return [
+            live_record(row, requests_of(connection, row.run), steps[row.run])
+            if row.record is None
+            else Run.from_json(row.record)
+            for row in rows
+        ]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
         url = self._config.database.url
         if url is None:
-            with self._file() as connection:
-                yield connection
+            with looking(self._path) as connection:  # damaged, or not to be read: the records say so
+                yield None if connection is None else _with_runs(connection)
             return
         name = self._config.database.password_env
         engine = server_engine(url, None if name is None else self._config.secret(name), connections=1)
         try:
             with answering(engine), engine.connect() as connection:
-                yield connection if inspect(connection).has_table(flows.name) else None
+                yield _with_runs(connection)
         finally:
             engine.dispose()
 
-    @contextmanager
-    def _file(self) -> Iterator[Connection | None]:
-        if not self._path.exists():
-            yield None
-            return
-        # A WAL database in a folder that cannot be written opens only as immutable.
-        for mode in ("mode=ro", "mode=ro&immutable=1"):
-            engine = create_engine(
-                f"sqlite:///file:{quote(str(self._path.absolute()))}?{mode}&uri=true", poolclass=NullPool
-            )
-            try:
-                connection = engine.connect()
-                there = inspect(connection).has_table(flows.name)
-            except OperationalError:
-                continue
-            with connection:
-                yield connection if there else None
-            return
-        yield None  # damaged, or not to be read: the records say so
 
-
-def _shown(connection: Connection, row: FlowRow) -> Run:
-    if row.record is not None:
-        return Run.from_json(row.record)
-    return live_record(row, requests_of(connection, row.run))
+def _with_runs(connection: Connection) -> Connection | None:
+    return connection if inspect(connection).has_table(flows.name) else None

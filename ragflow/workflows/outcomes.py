@@ -27,6 +27,14 @@ class Outcome:
 
 
 CANCELLED = Outcome("cancelled", "cancelled", 0, {})
+_GONE = {
+    "type": "EvidenceErased",
+    "message": "its evidence was erased: what it rests on was forgotten while it went on",
+    "hint": "ragflow runs retry RUN begins again, with what there is now",
+    "exit_code": 0,
+}
+ERASED = Outcome("cancelled", "cancelled", 0, {"error": _GONE})
+"""Of a run whose kept steps name a document that was forgotten; the document's own name is not told."""
 
 
 def of_value(value: Json) -> Outcome:

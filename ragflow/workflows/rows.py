@@ -17,7 +17,7 @@ from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.leases import Lease
-from ragflow.workflows.tables import calls, effects, flows, requests
+from ragflow.workflows.tables import effects, flows, requests
 
 LiveStatus = Literal["running", "waiting", "done", "failed", "cancelled"]
 Standing = Literal["mine", "cancelled", "lost"]
@@ -26,7 +26,10 @@ LIVE = ("running", "waiting")
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """A run as its row says. ``actor``: the acting user first, then the readers. ``record``: once ended."""
+    """A run as its row says. ``actor``: the acting user first, then the readers. ``record``: once ended.
+
+    ``erased``: the documents that were forgotten while it was live.
+    """
 
     run: str
     workflow: str
@@ -49,6 +52,7 @@ class FlowRow:
     error: Mapping[str, Any] | None
     retry_of: str | None
     record: Mapping[str, Any] | None
+    erased: tuple[str, ...]
 
     @property
     def live(self) -> bool:
@@ -59,8 +63,9 @@ class FlowRow:
 def row_of(found: "Row[Any]") -> FlowRow:
     """Read a row of the table."""
     fields = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's own name for it
-    for key in ("actor", "input", "error", "record"):
+    for key in ("actor", "input", "error", "record", "erased"):
         fields[key] = None if fields[key] is None else json.loads(fields[key])
+    fields["erased"] = tuple(fields["erased"] or ())
     fields["actor"] = tuple(fields["actor"])
     return FlowRow(**fields)
 
@@ -214,15 +219,6 @@ class Rows:
         """Return those of the executors whose lease is free."""
         with self._database.begin() as connection:
             return [one for one in executors if not self._lease.alive(one, connection)]
-
-    def expire(self, before: str) -> None:
-        """Remove the rows of runs that ended and began before a timestamp, with their effects and calls."""
-        old = flows.c.status.not_in(LIVE) & (flows.c.created < before)
-        runs = select(flows.c.run).where(old)
-        with self._database.begin() as connection:
-            for table in (effects, calls):
-                connection.execute(table.delete().where(table.c.run.in_(runs)))
-            connection.execute(flows.delete().where(old))
 
     def _first(self, condition: "ColumnElement[bool]") -> FlowRow | None:
         # Ids and times tell seconds: of two runs of one second, the one that has not ended is the newer.

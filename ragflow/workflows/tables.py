@@ -33,6 +33,7 @@ flows = Table(
     Column("error", Text),  # JSON: type, message, hint
     Column("retry_of", String),
     Column("record", Text),
+    Column("erased", Text),  # JSON list: documents that were forgotten while it was live
     Index("ragflow_flows_open", "status", "owner"),
 )
 

@@ -353,7 +353,8 @@ def test_forgetting_a_document_empties_the_steps_from_where_it_was_read(
     approval = {
         "approval": "a-1",
         "tool": "refund",
-        "arguments": {"note": LEAVE},
+        "arguments": {"note": LEAVE[:40]},
+        "before": {"note": LEAVE},
         "comment": "28 days",
         "status": "executed",
     }
@@ -371,7 +372,7 @@ def test_forgetting_a_document_empties_the_steps_from_where_it_was_read(
     assert left is not None
     assert [step["output"] is None for step in left.steps] == [False, True, True]
     assert (left.output, left.input) == (None, record.input)
-    assert left.approvals[0] == {**approval, "arguments": None, "comment": None}
+    assert left.approvals[0] == {**approval, "arguments": None, "before": None, "comment": None}
     assert set(left.erased or {}) == {"steps.1", "steps.2", "output", "approvals.0"}
     assert left.digest == added.digest
     assert [store.check(one) for one in (added.run, "r-other", "r-forget")] == ["intact"] * 3

@@ -99,7 +99,7 @@ def test_a_run_that_waits_says_for_whom_and_how_to_look(record):
     assert lines.endswith("It has not ended.")
     bare = "\n".join(told(waiting | {"steps": []}, 80))
     assert "0 steps" not in bare
-    assert bare.endswith("its steps are told when it has.")
+    assert bare.endswith("no step of it is done yet.")
 
 
 def test_a_run_that_failed_says_what_failed_and_what_to_do(record):
