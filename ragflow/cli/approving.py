@@ -1,5 +1,6 @@
 """``approvals``: the requests of runs that wait for a person, and the decisions on them."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -184,6 +185,7 @@ def _desk(ctx: typer.Context, as_: Sequence[str] | None) -> "Iterator[_At]":
     from ragflow.approvals.desk import Desk
     from ragflow.approvals.opening import hidden, opened
     from ragflow.errors import NotAllowed, map_errors
+    from ragflow.tools.fitting import fitting
 
     if as_:
         raise NotAllowed(
@@ -197,7 +199,10 @@ def _desk(ctx: typer.Context, as_: Sequence[str] | None) -> "Iterator[_At]":
             yield _At(app, app.asker(), None)
             return
         with database:
-            yield _At(app, app.asker(), Desk(app.config, database, hidden=hidden(app.config)))
+            desk = Desk(
+                app.config, database, hidden=hidden(app.config), fits=lambda tool: fitting(app.config, tool)
+            )
+            yield _At(app, app.asker(), desk)
 
 
 def _decide(ctx: typer.Context, approval: str, decide: "Callable[[Desk, Asker], Asked]", then: _Then) -> None:
@@ -212,6 +217,7 @@ def _decide(ctx: typer.Context, approval: str, decide: "Callable[[Desk, Asker], 
         if not then.as_json:
             for line in _said(asked, shown):
                 say(line)
+            sys.stdout.flush()  # the run may take long, or be killed: what is decided is told
         ended: dict[str, Any] | None = None
         code, failure = 0, None
         if not then.detach:
