@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragflow.cli.frame import Frame, emit, emit_lines, say, width
+from ragflow.cli.frame import Frame, aside, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, unicode_only
 from ragflow.cli.tables import table
 from ragflow.terminal import escape, one_line, wrapped
@@ -212,7 +212,8 @@ def _decide(ctx: typer.Context, approval: str, decide: "Callable[[Desk, Asker], 
     from ragflow.errors import RagflowError
 
     with _desk(ctx, then.as_) as at:
-        asked = decide(at.there(approval), at.asker)
+        with aside():
+            asked = decide(at.there(approval), at.asker)
         shown = objects.approval(asked, now_utc())
         if not then.as_json:
             for line in _said(asked, shown):
@@ -222,9 +223,15 @@ def _decide(ctx: typer.Context, approval: str, decide: "Callable[[Desk, Asker], 
         code, failure = 0, None
         if not then.detach:
             try:
-                ended, code = went_on(at.app, asked.run)
+                with aside():
+                    ended, code = went_on(at.app, asked.run)
             except RagflowError as error:
                 failure, code = error, error.exit_code
+            except KeyboardInterrupt as stopped:
+                stopped.add_note(
+                    f"{asked.approval} is {asked.status}; ragflow worker goes on with {asked.run}"
+                )
+                raise
     if then.as_json:
         became = failure.to_json()["error"] if failure else ended
         emit({**shown, "run_now": became})

@@ -1,11 +1,11 @@
 """Finds workflows: the shipped ones, and those of the modules that ``workflows`` names."""
 
-import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 
 from ragflow.complaints import near
+from ragflow.errors import ConfigError
+from ragflow.importing import imported
 from ragflow.workflows.declaring import Workflow
 from ragflow.workflows.errors import UnknownWorkflow
 from ragflow.workflows.shipped import SHIPPED
@@ -41,15 +41,10 @@ def named(workflows: Mapping[str, Workflow], name: str) -> Workflow:
 
 
 def _declared(module: str, folder: Path) -> list[Workflow]:
-    if (here := str(folder)) not in sys.path:
-        sys.path.insert(0, here)
     try:
-        found = import_module(module)
-    except Exception as error:
-        raise UnknownWorkflow(
-            f"the module {module} of workflows cannot be imported: {type(error).__name__}: {error}",
-            hint="write it as Python imports it from the folder of ragflow.yaml, or install it",
-        ) from error
+        found = imported(folder, module)
+    except ConfigError as error:
+        raise UnknownWorkflow(f"workflows: {error}", hint=error.hint) from error
     return [one for one in vars(found).values() if isinstance(one, Workflow)]
 
 
