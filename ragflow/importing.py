@@ -26,7 +26,7 @@ def imported(folder: Path, name: str) -> ModuleType:
         _forget_another(folder, name)
         try:
             return import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"the module {name} cannot be imported: {type(error).__name__}: {error}",
                 hint=f"write it as package.module, below {folder} or installed; python -c 'import {name}'",

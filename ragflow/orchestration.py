@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Engine
 
 from indexes.generations import Generations
-from ragflow.errors import NotAllowed, NotFound, UsageError, map_errors
+from ragflow.errors import NotAllowed, NotFound, OutsideCause, UsageError, map_errors
 from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.reading import AppReading, caller_of, rights_now
@@ -26,9 +26,9 @@ from ragflow.watching import exporting
 from ragflow.workflows import leases
 from ragflow.workflows.database import Database, server_engine
 from ragflow.workflows.dbos_engine import sqlite_engine
-from ragflow.workflows.declaring import Workflow, read_input
+from ragflow.workflows.declaring import Workflow, check_input, read_input
 from ragflow.workflows.discovery import discover, named
-from ragflow.workflows.errors import RunHeld
+from ragflow.workflows.errors import InputUnfit, RunHeld, WorkflowFailed
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
 from ragflow.workflows.kept import as_json
@@ -129,9 +129,12 @@ class Orchestration:
             NotAllowed: the asker stands in for others.
         """
         found = named(self.workflows, workflow)
-        return self._begin(
-            found, redact_all(as_json(input, "input"), self._config.runs.redact), asker, detach=detach
-        )
+        try:
+            given = as_json(input, "input")
+        except WorkflowFailed as error:
+            raise InputUnfit(f"the input is no JSON: {error.__cause__}") from error
+        check_input(found, given)
+        return self._begin(found, redact_all(given, self._config.runs.redact), asker, detach=detach)
 
     @map_errors()
     def go_on(self, run: str) -> Report:
@@ -246,14 +249,23 @@ class Orchestration:
         executor = self._executor(resuming=False)
         row = executor.rows.begin(values, owned=not detach)
         if not detach:
-            executor.run(row, found, lambda taken: caller_of(taken, asker))
+            self._execute(executor, row, found, lambda taken: caller_of(taken, asker))
         return self._shown(row.run, asker)
 
     def _resumed(self, row: FlowRow) -> None:
         exporting.ready(self._config)
         found, caller = self._prepared(row)
         executor = self._executor(resuming=True)
-        executor.run(executor.rows.take_over(row.run), found, caller)
+        self._execute(executor, executor.rows.take_over(row.run), found, caller)
+
+    def _execute(self, executor: Executor, row: FlowRow, found: Workflow, caller: CallerOf) -> None:
+        try:
+            executor.run(row, found, caller)
+        except OutsideCause as error:
+            # Not "the same command again": `run` would begin another run, and do again what this one did.
+            told = error.hint.replace("RUN", row.run)
+            error.hint = told if row.run in told else f"mend the cause, then ragflow runs resume {row.run}"
+            raise
 
     def _prepared(self, row: FlowRow) -> tuple[Workflow, CallerOf]:
         """Return what executes a run, before it is taken: nothing is changed where that cannot be.

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from ragflow.approvals.binding import bound
+from ragflow.approvals.comparing import same
 from ragflow.approvals.gathering import documents, readable
-from ragflow.approvals.revising import Fits, revised
+from ragflow.approvals.revising import Fits, revised, unchanged
 from ragflow.approvals.rows import Asked, change, found, matching, now_utc
 from ragflow.config import Config
 from ragflow.errors import NotAllowed, NotFound, UsageError
@@ -15,7 +16,6 @@ from ragflow.identity import Asker
 from ragflow.records import canonical, timestamp
 from ragflow.redact import redact
 from ragflow.tools.policy import policy_digest
-from ragflow.workflows.contracts import Object
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import MayNotDecide, RequestChanged
 from ragflow.workflows.tables import requests
@@ -162,12 +162,15 @@ class Desk:
                 "what may have happened already cannot be revised",
                 hint="approve does it again as it was, reject leaves it",
             )
-        fits = self._fits if asked.kind == "action" else None
-        arguments = revised(asked.arguments, changes, may_add=fits is not None, closed=asked.screen["redact"])
-        if fits is None:
+        reads = self._fits(asked.tool) if self._fits is not None and asked.kind == "action" else None
+        closed = asked.screen["redact"]
+        arguments = revised(asked.arguments, changes, may_add=reads is not None, closed=closed)
+        if reads is None:
             return arguments
-        read: Object = fits(asked.tool, arguments)
-        return dict(read)
+        read = dict(reads(asked.arguments, arguments))
+        if same(read, asked.arguments):
+            raise unchanged()
+        return read
 
     def _decide(self, asked: Asked, asker: Asker, comment: str | None, values: dict[str, Any]) -> Asked:
         """Decide by one UPDATE that only one can win. Raises ``RequestChanged`` for all others."""

@@ -12,8 +12,11 @@ from ragflow.config import typed
 from ragflow.errors import UsageError
 from ragflow.workflows.contracts import Object
 
-Fits = Callable[[str, Object], Object]
-"""(tool, arguments) -> them as the tool's schema reads them. Raises ``RagflowError`` otherwise."""
+Reads = Callable[[Object, Object], Object]
+"""(arguments before, after) -> the latter as the tool's schema reads them. Raises ``RagflowError``."""
+
+Fits = Callable[[str], Reads | None]
+"""(tool) -> what reads its arguments; None where that cannot be told here, and the run looks at them."""
 
 
 def revised(
@@ -38,11 +41,16 @@ def revised(
             )
         _put(made, key, value, may_add=may_add)
     if same(made, arguments):
-        raise UsageError(
-            "nothing would change: the arguments are these already",
-            hint="ragflow approvals approve agrees to them as they are",
-        )
+        raise unchanged()
     return made
+
+
+def unchanged() -> UsageError:
+    """Return the error of a revision that revises nothing."""
+    return UsageError(
+        "nothing would change: the arguments are these already",
+        hint="ragflow approvals approve agrees to them as they are",
+    )
 
 
 def _read(change: str) -> tuple[str, Any]:

@@ -1,14 +1,13 @@
 """The command line. ``main`` is the entry point; each module holds one group of commands."""
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from ragflow.cli.frame import Opener, fail, open_workspace, unforeseen
-
-INTERRUPTED = 130
+from ragflow.cli.frame import Opener, fail, interrupted, open_workspace, unforeseen
 
 
 def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) -> int:
@@ -20,6 +19,9 @@ def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) 
     arguments = list(sys.argv[1:] if argv is None else argv)
     flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in flags, "--debug" in flags
+    if sys.stdout is None or sys.stderr is None:  # closed by the caller: `ragflow ... >&-`
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file name that is no Unicode must not stop a command; in JSON this is a valid escape.
@@ -29,8 +31,8 @@ def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) 
         from ragflow.cli.root import build
 
         code = build().main(args=arguments, prog_name="ragflow", standalone_mode=False, obj=opener)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as stopped:
+        return interrupted(stopped)
     except typer.TyperException as error:
         from ragflow.errors import UsageError
 
@@ -44,6 +46,4 @@ def main(argv: Sequence[str] | None = None, *, opener: Opener = open_workspace) 
         if known is None or debug:
             return unforeseen(error, known=known, debug=debug, as_json=as_json)
         return fail(known, as_json=as_json)
-    if code == INTERRUPTED:
-        sys.stderr.write("interrupted: what was finished is kept, the same command goes on from there\n")
     return code if isinstance(code, int) else 0

@@ -1,5 +1,6 @@
 """``approvals``: the requests of runs that wait for a person, and the decisions on them."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragflow.cli.frame import Frame, emit, emit_lines, say, width
+from ragflow.cli.frame import Frame, aside, emit, emit_lines, say, width
 from ragflow.cli.options import Json, JsonLines, unicode_only
 from ragflow.cli.tables import table
 from ragflow.terminal import escape, one_line, wrapped
@@ -184,6 +185,7 @@ def _desk(ctx: typer.Context, as_: Sequence[str] | None) -> "Iterator[_At]":
     from ragflow.approvals.desk import Desk
     from ragflow.approvals.opening import hidden, opened
     from ragflow.errors import NotAllowed, map_errors
+    from ragflow.tools.fitting import fitting
 
     if as_:
         raise NotAllowed(
@@ -197,7 +199,10 @@ def _desk(ctx: typer.Context, as_: Sequence[str] | None) -> "Iterator[_At]":
             yield _At(app, app.asker(), None)
             return
         with database:
-            yield _At(app, app.asker(), Desk(app.config, database, hidden=hidden(app.config)))
+            desk = Desk(
+                app.config, database, hidden=hidden(app.config), fits=lambda tool: fitting(app.config, tool)
+            )
+            yield _At(app, app.asker(), desk)
 
 
 def _decide(ctx: typer.Context, approval: str, decide: "Callable[[Desk, Asker], Asked]", then: _Then) -> None:
@@ -207,18 +212,26 @@ def _decide(ctx: typer.Context, approval: str, decide: "Callable[[Desk, Asker], 
     from ragflow.errors import RagflowError
 
     with _desk(ctx, then.as_) as at:
-        asked = decide(at.there(approval), at.asker)
+        with aside():
+            asked = decide(at.there(approval), at.asker)
         shown = objects.approval(asked, now_utc())
         if not then.as_json:
             for line in _said(asked, shown):
                 say(line)
+            sys.stdout.flush()  # the run may take long, or be killed: what is decided is told
         ended: dict[str, Any] | None = None
         code, failure = 0, None
         if not then.detach:
             try:
-                ended, code = went_on(at.app, asked.run)
+                with aside():
+                    ended, code = went_on(at.app, asked.run)
             except RagflowError as error:
                 failure, code = error, error.exit_code
+            except KeyboardInterrupt as stopped:
+                stopped.add_note(
+                    f"{asked.approval} is {asked.status}; ragflow worker goes on with {asked.run}"
+                )
+                raise
     if then.as_json:
         became = failure.to_json()["error"] if failure else ended
         emit({**shown, "run_now": became})

@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Opener = Callable[[Path, Sequence[str]], "AbstractContextManager[App]"]
 """(folder, overrides) -> the workspace, open."""
 
+_INTERRUPTED = 130
 _BAD_PIPE = 141
 
 
@@ -83,6 +84,8 @@ def argument(text: str) -> str:
         return text
     from ragflow.errors import UsageError
 
+    if sys.stdin is None:
+        raise UsageError("stdin is closed", hint="give the text itself")
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,12 +99,14 @@ def fail(error: "RagflowError", *, as_json: bool) -> int:
         if as_json:
             emit(error.to_json())
             sys.stdout.flush()
-        else:
-            sys.stderr.write(f"error: {escape(str(error), lines=True)}\n")
-            if error.hint:
-                sys.stderr.write(f"hint: {escape(error.hint, lines=True)}\n")
+            return error.exit_code
     except BrokenPipeError:
         return broken_pipe()
+    except OSError:  # a full disk under stdout: then stderr is told
+        lead_away()
+    sys.stderr.write(f"error: {escape(str(error), lines=True)}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {escape(error.hint, lines=True)}\n")
     return error.exit_code
 
 
@@ -129,11 +134,29 @@ def unforeseen(error: Exception, *, known: "RagflowError | None", debug: bool, a
     return fail(RagflowError(message, hint=hint), as_json=as_json)
 
 
-def broken_pipe() -> int:
-    """Return the exit code after the reader of stdout went away, as a program ended by SIGPIPE has it.
+def interrupted(stopped: BaseException) -> int:
+    """Say on stderr how it goes on after Ctrl-C, as the notes of the error tell, and return the exit code."""
+    hints: list[str] = getattr(stopped, "__notes__", [])
+    on = "" if hints else ", the same command goes on from there"
+    sys.stderr.write(f"interrupted: what was finished is kept{on}\n")
+    sys.stderr.writelines(f"hint: {escape(hint)}\n" for hint in hints)
+    return _INTERRUPTED
 
-    Python's own flush at the end would complain: stdout is led to nowhere.
-    """
+
+def broken_pipe() -> int:
+    """Return the exit code after the reader of stdout went away, as a program ended by SIGPIPE has it."""
+    lead_away()
+    return _BAD_PIPE
+
+
+def lead_away() -> None:
+    """Lead stdout to nowhere: it cannot be written, and Python's own flush at the end would complain."""
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return _BAD_PIPE
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Lead to stderr what a workflow or a tool prints meanwhile: stdout is for the command's result."""
+    with redirect_stdout(sys.stderr):
+        yield

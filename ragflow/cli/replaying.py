@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ragflow.cli.frame import Frame, emit, say
+from ragflow.cli.frame import Frame, aside, emit, say
 from ragflow.cli.options import Json, Readers, unicode_only
 from ragflow.cli.records import run_group
 from ragflow.terminal import escape, wrapped
@@ -84,7 +84,7 @@ def replay(
     shown. Nothing is recorded.
     """
     frame: Frame = ctx.obj
-    with frame.app() as app:
+    with frame.app() as app, aside():
         report = app.replaying().replay(run, app.asker(as_ or ()), changed=changed)
     if as_json:
         emit(report.to_json())

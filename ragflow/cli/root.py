@@ -23,7 +23,7 @@ from ragflow.cli import (
     running,
     setting_up,
 )
-from ragflow.cli.frame import Frame, broken_pipe
+from ragflow.cli.frame import Frame, broken_pipe, interrupted
 
 
 class Root(TyperGroup):
@@ -41,6 +41,8 @@ class Root(TyperGroup):
                 sys.stdout.flush()
         except BrokenPipeError:
             return broken_pipe()
+        except KeyboardInterrupt as stopped:
+            return interrupted(stopped)
 
 
 @cache

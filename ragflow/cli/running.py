@@ -1,21 +1,26 @@
 """``run`` and ``worker``, and of ``runs``: ``cancel``, ``resume``, ``retry``."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ragflow.cli.answers import answered
-from ragflow.cli.frame import Frame, argument, emit, emit_lines, say, width
+from ragflow.cli.frame import Frame, argument, aside, emit, emit_lines, fail, lead_away, say, width
 from ragflow.cli.options import Json, RunId, unicode_only
 from ragflow.cli.records import run_group
 from ragflow.cli.tables import table
 from ragflow.terminal import escape, one_line
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from ragflow.orchestration import Orchestration, Report
+    from ragflow.workflows.declaring import Workflow
 
 _EXPLAINED = frozenset({"hits", "features", "rejected"})  # of an answer; --json shows them
 
@@ -66,16 +71,19 @@ def run(  # noqa: PLR0913 - each is a flag of the command line
 
     frame: Frame = ctx.obj
     with frame.app() as app, app.orchestration() as orchestration:
+        with aside():
+            known = orchestration.workflows
         if listing:
-            _list(orchestration, as_json=as_json)
+            _list(known, as_json=as_json)
             return
         if workflow is None:
             raise UsageError("name a workflow", hint="ragflow run --list shows what there is")
         if help_input:
             emit(orchestration.workflow(workflow).takes.model_json_schema())
             return
-        input_ = read_input(given, pairs or [])
-        with _told(orchestration):
+        takes = orchestration.workflow(workflow).takes
+        input_ = read_input(given, pairs or [], takes)
+        with _told(orchestration), aside():
             report = orchestration.start(workflow, input_, asker=app.asker(), detach=detach)
     _show(report, as_json=as_json)
 
@@ -94,14 +102,13 @@ def worker(
     whose process has died. With `database.url` several machines share them.
     """
     import signal
-    import sys
 
     def told(sentence: str) -> None:
         sys.stderr.write(f"{escape(sentence)}\n")
         sys.stderr.flush()
 
     frame: Frame = ctx.obj
-    with frame.app() as app, app.orchestration() as orchestration:
+    with frame.app() as app, app.orchestration() as orchestration, aside():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: orchestration.stop())
         told("working: Ctrl-C stops")
@@ -112,7 +119,7 @@ def worker(
 def cancel(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
     """End a run that waits or goes on. What it has done stays done."""
     frame: Frame = ctx.obj
-    with frame.app() as app, app.orchestration() as orchestration:
+    with frame.app() as app, app.orchestration() as orchestration, aside():
         report = orchestration.cancel(run, app.asker())
     if as_json or report.record["status"] == "cancelled":
         _show(report, as_json=as_json)
@@ -126,7 +133,7 @@ def resume(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
     It is refused (exit 8) where the source of its workflow has changed since.
     """
     frame: Frame = ctx.obj
-    with frame.app() as app, app.orchestration() as orchestration, _told(orchestration):
+    with frame.app() as app, app.orchestration() as orchestration, _told(orchestration), aside():
         report = orchestration.resume(run, app.asker())
     _show(report, as_json=as_json)
 
@@ -134,7 +141,7 @@ def resume(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
 def retry(ctx: typer.Context, run: RunId, *, as_json: Json = False) -> None:
     """Begin anew with the input of a run that has ended."""
     frame: Frame = ctx.obj
-    with frame.app() as app, app.orchestration() as orchestration, _told(orchestration):
+    with frame.app() as app, app.orchestration() as orchestration, _told(orchestration), aside():
         report = orchestration.retry(run, app.asker())
     _show(report, as_json=as_json)
 
@@ -148,16 +155,17 @@ class _told:  # noqa: N801 - a `with`
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        import sys
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            going = [f"ragflow runs resume {run}" for run in self._orchestration.going]
+            for hint in going or ["ragflow runs list shows whether a run was begun"]:
+                error.add_note(hint)
 
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            for going in self._orchestration.going:
-                sys.stderr.write(f"hint: ragflow runs resume {going}\n")
 
-
-def read_input(given: str | None, pairs: list[str]) -> dict[str, Any]:
-    """Return the input of ``--input`` with the pairs over it.
+def read_input(given: str | None, pairs: list[str], takes: "type[BaseModel] | None" = None) -> dict[str, Any]:
+    """Return the input of ``--input`` with the pairs over it: for what ``takes`` reads as a text, a text.
 
     Raises ``InputUnfit``: it is no JSON object; ``UsageError``: a pair has no ``=``.
     """
@@ -166,31 +174,35 @@ def read_input(given: str | None, pairs: list[str]) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     if given is not None:
-        text = given if given.lstrip()[:1] == "{" else argument(given) if given == "-" else _file(given)
+        text = (
+            given if given.lstrip()[:1] in ("{", "[") else argument(given) if given == "-" else _file(given)
+        )
         try:
             read = json.loads(text)
-            json.dumps(read, ensure_ascii=False).encode()
+            json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
             raise InputUnfit(f"the input is no JSON: {error}") from error
         if not isinstance(read, dict):
             raise InputUnfit("the input is no JSON object", hint="""write --input '{"question": "..."}'""")
         found = read
+    schema = takes.model_json_schema() if takes is not None and pairs else {}
+    parts: dict[str, Any] = schema.get("properties", {})
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"write KEY=VALUE, not {pair}", hint="ragflow run WORKFLOW --help-input")
-        found[key] = _value(value)
+        found[key] = _value(value, text=parts.get(key, {}).get("type") == "string")
     return found
 
 
-def _value(text: str) -> Any:
-    """Return a value: JSON where it is a number, true, false, null, a list or an object; else the text."""
+def _value(written: str, *, text: bool) -> Any:
+    """Return a value: JSON where it is such, but for ``text`` only a JSON string; else what is written."""
     try:
-        value = json.loads(text)
+        value = json.loads(written)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
-        return text
-    return value
+        return written
+    return written if text and not isinstance(value, str) else value
 
 
 def _file(name: str) -> str:
@@ -207,10 +219,10 @@ def _file(name: str) -> str:
         ) from error
 
 
-def _list(orchestration: "Orchestration", *, as_json: bool) -> None:
+def _list(known: "Mapping[str, Workflow]", *, as_json: bool) -> None:
     rows = [
         {"workflow": one.name, "about": one.about, "module": one.function.__module__, "digest": one.digest}
-        for _, one in sorted(orchestration.workflows.items())
+        for _, one in sorted(known.items())
     ]
     if as_json:
         emit_lines(rows)
@@ -221,11 +233,23 @@ def _list(orchestration: "Orchestration", *, as_json: bool) -> None:
 
 def _show(report: "Report", *, as_json: bool) -> None:
     """Print a run, and leave with its exit code."""
-    if as_json:
-        emit(report.record)
-    else:
-        for line in _lines(report.record):
-            say(line)
+    from ragflow.errors import OutsideCause
+
+    try:
+        if as_json:
+            emit(report.record)
+        else:
+            for line in _lines(report.record):
+                say(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        lead_away()
+        run = report.record["run"]
+        words = f"what became of {run} cannot be written: {error.strerror}"
+        told = OutsideCause(words, hint=f"ragflow runs show {run}")
+        raise typer.Exit(fail(told, as_json=False)) from error
     raise typer.Exit(report.exit_code)
 
 

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ragflow.errors import OutsideCause
 from ragflow.records import canonical, sha256
 from ragflow.steps import Step
 from ragflow.tool_sections import Tool
+from ragflow.tools.arguments import as_read, read
 from ragflow.tools.counting import Counts
 from ragflow.tools.declared import Performer, State
 from ragflow.tools.hiding import REDACTED, Hiding, hiding
@@ -242,32 +243,11 @@ class Toolbox:
         return hiding(self._config)
 
     def _validated(self, tool: str, arguments: Object) -> dict[str, Any]:
-        shown: dict[str, Any] = _whole(self._read(tool, arguments).model_dump(mode="json", by_alias=True))
-        return shown
+        return as_read(self._read(tool, arguments))
 
     def _read(self, tool: str, arguments: Object) -> BaseModel:
         """Return arguments as the tool's model. Raises ``ToolRefused``."""
-        takes = self._made[tool].takes
-        try:
-            text = canonical(dict(arguments))
-        except (TypeError, ValueError) as error:
-            raise self._unfit(tool, f"they are no JSON: {error}") from None
-        if len(text.encode(errors="replace")) > MOST_BYTES:
-            raise self._unfit(tool, f"they have more than {MOST_BYTES:,} bytes")
-        extra = "allow" if takes.model_config.get("extra") == "allow" else "forbid"
-        try:
-            return takes.model_validate_json(text, strict=True, extra=extra)  # type: ignore[arg-type]
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            told = [f"{'.'.join(map(str, one['loc'])) or 'all'}: {one['msg']}" for one in found[:5]]
-            raise self._unfit(tool, "; ".join(told)) from None
-
-    def _unfit(self, tool: str, why: str) -> ToolRefused:
-        return ToolRefused(
-            f'the arguments of "{tool}" do not fit: {self._hiding.text(why)}',
-            kind="arguments",
-            hint="call it as its schema says",
-        )
+        return read(tool, self._made[tool].takes, arguments, self._hiding)
 
 
 def _schema(takes: type[BaseModel]) -> dict[str, Any]:
@@ -275,13 +255,3 @@ def _schema(takes: type[BaseModel]) -> dict[str, Any]:
     if takes.model_config.get("extra") != "allow":
         schema["additionalProperties"] = False
     return schema
-
-
-def _whole(value: Json) -> Json:
-    """Return JSON with 140.0 as 140: the same amount has one digest, whoever wrote it."""
-    if isinstance(value, dict):
-        return {key: _whole(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_whole(one) for one in value]
-    exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return int(value) if exact else value

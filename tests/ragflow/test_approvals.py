@@ -325,10 +325,14 @@ def test_a_revision_that_cannot_be_meant_decides_nothing(office: Office, changes
 def test_revised_arguments_are_those_that_the_tool_takes(office: Office) -> None:
     approval, digest = office.open()
 
-    def fits(tool: str, arguments: Any) -> Any:
-        if arguments["amount"] > 200:
-            raise UsageError(f"{tool} takes at most 200")
-        return {**arguments, "amount": float(arguments["amount"])}
+    def fits(tool: str) -> Any:
+        def reads(before: Any, arguments: Any) -> Any:
+            assert before == {"amount": 140, "order": "A-17"}
+            if arguments["amount"] > 200:
+                raise UsageError(f"{tool} takes at most 200")
+            return {**arguments, "amount": float(arguments["amount"])}
+
+        return reads
 
     desk = Desk(office.config, office.database, clock=office.clock, fits=fits)
     with pytest.raises(UsageError, match="at most 200"):

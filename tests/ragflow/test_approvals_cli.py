@@ -1,6 +1,7 @@
 """``ragflow approvals``: what people see at 80 columns, and what a decision does to the run."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -260,6 +261,28 @@ def test_a_revision_shows_what_was_and_what_is(place: Place) -> None:
     shown = json.loads(place.run("show", approval, "--json")[1])
     assert shown["digest"] != digest
     assert (shown["arguments"]["amount"], shown["before"]["amount"]) == (90, 140)
+
+
+def test_a_revision_that_the_tool_would_not_take_decides_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.folder / "shop.py").write_text(
+        "def refund(order: str, amount: float, number: str, iban: str, customer: dict, reply: str,"
+        ' note: str = "") -> None: ...\n'
+    )
+    monkeypatch.syspath_prepend(str(place.folder))
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    approval, digest = place.open()
+    revise = ("revise", approval, "--digest", digest, "--set")
+    code, out, err = place.run(*revise, "amount=much")
+    assert (code, out) == (8, "")
+    assert err.startswith('error: the arguments of "refund" do not fit: amount: Input should be a valid num')
+    assert place.run(*revise, "amuont=90")[0] == 2
+    assert place.went.runs == ()
+    code, out, _ = place.run(*revise, "note=half of it")
+    assert code == 0
+    assert "+ note" in out
+    monkeypatch.delitem(sys.modules, "shop")
 
 
 def test_a_rejection_is_a_decision_and_the_run_is_told(place: Place) -> None:

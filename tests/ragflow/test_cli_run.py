@@ -112,7 +112,7 @@ def test_a_route_can_name_an_agent(cli, folder):
         (("run", "cuont"), 2, 'there is no workflow "cuont" (nearest: "count")'),
         (("run", "count", "n=many"), 2, "the workflow count does not take this input: n:"),
         (("run", "count", "n"), 2, "write KEY=VALUE, not n"),
-        (("run", "count", "--input", "[1]"), 2, "[1] cannot be read"),
+        (("run", "count", "--input", "[1]"), 2, "the input is no JSON object"),
         (("run", "count", "--input", "{"), 2, "the input is no JSON"),
         (("run", "raises"), 1, None),
         (("runs", "resume", "r-20260101T000000-abcdef"), 6, "not found: run"),
