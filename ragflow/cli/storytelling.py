@@ -16,6 +16,11 @@ _DEEP = " " * 22  # where what a step gave begins: after its number, when it beg
 _LINES = 8  # of one text that a step gave
 _MOST = 60  # of one text of the input or the result
 _DIGESTS = (("policy", "policy"), ("source_digest", "source"))
+_SETTLED = {
+    "asked": "asked afterwards: it had been done",
+    "missed": "asked afterwards: it had not been done, and was done then",
+    "repeated": "nobody knew whether it had been done: done again with the same key, which counts once",
+}
 _ENTRIES = 6  # of one list of an answer's
 
 
@@ -117,6 +122,8 @@ def _called(output: Json, width: int) -> Iterator[str]:
         yield from _text(f"NOBODY KNOWS whether it happened: {output['unsettled']}", width)
     elif "result" in output:
         yield from _value(output["result"], width)
+        if how := _SETTLED.get(output.get("settled", "")):
+            yield from _text(how, width)
     else:
         yield from _text("not done: the rules have changed since they let it through", width)
 
