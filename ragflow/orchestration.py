@@ -5,7 +5,8 @@ how it ended is appended to the run records once, and DBOS forgets it. See docs/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
     from ragflow.app import App
     from ragflow.workflows.working import Say, Worker
 
-WAITING = 7
+WAITING, TAKEN = 7, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run as it is now: ``record`` is ``ragflow.run/1``; ``exit_code`` 7 while it waits for a person."""
+    """A run as it is now: ``record`` is ``ragflow.run/1``.
+
+    ``exit_code``: 7 while it waits for a person, 4 where another process took it up before it had ended here.
+    """
 
     record: Mapping[str, Any]
     exit_code: int
@@ -133,10 +137,8 @@ class Orchestration:
         """Go on with a run whose decision came; as it is, where another process works on it."""
         row = self._executor(resuming=True).rows.get(run)
         if row.live:
-            try:
-                return self._resumed(row)
-            except RunHeld:
-                pass
+            with suppress(RunHeld):
+                self._resumed(row)
         return self._report(run)
 
     @map_errors()
@@ -242,6 +244,7 @@ class Orchestration:
         row = executor.rows.begin(values, owned=not detach)
         if not detach:
             executor.run(row, found, lambda taken: caller_of(taken, asker))
+            return self._left(row.run)
         return self._report(row.run)
 
     def _resumed(self, row: FlowRow) -> Report:
@@ -249,7 +252,7 @@ class Orchestration:
         found, caller = self._prepared(row)
         executor = self._executor(resuming=True)
         executor.run(executor.rows.take_over(row.run), found, caller)
-        return self._report(row.run)
+        return self._left(row.run)
 
     def _prepared(self, row: FlowRow) -> tuple[Workflow, CallerOf]:
         """Return what executes a run, before it is taken: nothing is changed where that cannot be.
@@ -268,6 +271,11 @@ class Orchestration:
         if row is None or row.actor[0] != asker.actor:
             raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return row
+
+    def _left(self, run: str) -> Report:
+        """Report a run that was executed here: where it runs still, a worker was quicker with a decision."""
+        report = self._report(run)
+        return replace(report, exit_code=TAKEN) if report.record["status"] == "running" else report
 
     def _report(self, run: str) -> Report:
         row = self._executor(resuming=False).rows.get(run)

@@ -3,7 +3,7 @@
 Every text in a record may come from a document or a stranger: all of it is escaped.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ def told(record: Json, width: int) -> Iterator[str]:
     for number, step in enumerate(record["steps"]):
         yield from _step(number, step, asked, width)
     if record["status"] == "waiting":
-        yield from _awaited(record["approvals"], width)
+        yield from _awaited(record, width)
     yield ""
     yield from _ended(record, width)
 
@@ -183,13 +183,16 @@ _BY_KIND: Mapping[str, Callable[[Any, int], Iterator[str]]] = {
 }
 
 
-def _awaited(approvals: Sequence[Json], width: int) -> Iterator[str]:
-    for one in approvals:
-        if one["status"] == "pending":
-            yield ""
-            yield from _text(f"Waits for {_people(one)} to decide on:", width)
-            yield from _fields({"tool": one["tool"], **one["arguments"]}, width, indent="  ")
-            yield f"  ragflow approvals show {escape(one['approval'])}"
+def _awaited(record: Json, width: int) -> Iterator[str]:
+    pending = [one for one in record["approvals"] if one["status"] == "pending"]
+    for one in pending:
+        yield ""
+        yield from _text(f"Waits for {_people(one)} to decide on:", width)
+        yield from _fields({"tool": one["tool"], **one["arguments"]}, width, indent="  ")
+        yield f"  ragflow approvals show {escape(one['approval'])}"
+    if not pending:
+        yield ""
+        yield f"It can go on: ragflow runs resume {escape(record['run'])}, or a worker takes it up."
 
 
 def _ended(record: Json, width: int) -> Iterator[str]:
