@@ -6,7 +6,7 @@ how it ended is appended to the run records once, and DBOS forgets it. See docs/
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from ragflow.app import App
     from ragflow.workflows.working import Say, Worker
 
-WAITING = 7
+WAITING, TAKEN = 7, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run as it is now: ``record`` is ``ragflow.run/1``; ``exit_code`` 7 while it waits for a person.
+    """A run as it is now: ``record`` is ``ragflow.run/1``.
 
+    ``exit_code``: 7 while it waits for a person, 4 where another process took it up before it had ended here.
     The record is without contents where the run names what its user may not read any more.
     """
 
@@ -155,9 +156,10 @@ class Orchestration:
             WorkflowChanged: its workflow's source is another one now. The run stays as it was.
         """
         row = self._own(run, asker)
-        if row.live:
-            self._resumed(row)
-        return self._shown(row.run, asker)
+        if not row.live:
+            return self._shown(row.run, asker)
+        self._resumed(row)
+        return _left(self._shown(row.run, asker))
 
     @map_errors()
     def cancel(self, run: str, asker: Asker) -> Report:
@@ -250,6 +252,7 @@ class Orchestration:
         row = executor.rows.begin(values, owned=not detach)
         if not detach:
             self._execute(executor, row, found, lambda taken: caller_of(taken, asker))
+            return _left(self._shown(row.run, asker))
         return self._shown(row.run, asker)
 
     def _resumed(self, row: FlowRow) -> None:
@@ -338,3 +341,8 @@ class Orchestration:
         if url is None:
             return sqlite_engine(self._app.workspace / DBOS_FILE)
         return server_engine(url, self._password, connections=20)
+
+
+def _left(report: Report) -> Report:
+    """Return the report of a run that was executed here: where it runs still, a worker was quicker."""
+    return replace(report, exit_code=TAKEN) if report.record["status"] == "running" else report

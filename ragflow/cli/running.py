@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ragflow.orchestration import Orchestration, Report
     from ragflow.workflows.declaring import Workflow
 
+_TAKEN = 4  # the exit code of a run that another process has taken up
 _EXPLAINED = frozenset({"hits", "features", "rejected"})  # of an answer; --json shows them
 
 
@@ -239,7 +240,7 @@ def _show(report: "Report", *, as_json: bool) -> None:
         if as_json:
             emit(report.record)
         else:
-            for line in _lines(report.record):
+            for line in _lines(report.record, taken=report.exit_code == _TAKEN):
                 say(line)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -253,10 +254,13 @@ def _show(report: "Report", *, as_json: bool) -> None:
     raise typer.Exit(report.exit_code)
 
 
-def _lines(record: Mapping[str, Any]) -> Iterator[str]:
+def _lines(record: Mapping[str, Any], *, taken: bool) -> Iterator[str]:
     run, status = escape(record["run"]), record["status"]
     if status == "running":
-        yield f"{run} is left to a worker: ragflow worker"
+        if taken:
+            yield f"{run} was decided, and another process goes on with it: ragflow runs show {run}"
+        else:
+            yield f"{run} is left to a worker: ragflow worker"
         return
     if status == "waiting":
         yield from _waiting(record)
@@ -276,7 +280,11 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _waiting(record: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{escape(record['run'])} waits for a person"
+    run = escape(record["run"])
+    if all(one["status"] != "pending" for one in record["approvals"]):
+        yield f"{run} can go on: ragflow runs resume {run}, or a worker takes it up"
+        return
+    yield f"{run} waits for a person"
     for one in record["approvals"]:
         if one["status"] == "pending":
             arguments = one_line(json.dumps(one["arguments"], ensure_ascii=False), 200)

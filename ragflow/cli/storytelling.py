@@ -3,7 +3,7 @@
 Every text in a record may come from a document or a stranger: all of it is escaped.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,11 @@ _DEEP = " " * 22  # where what a step gave begins: after its number, when it beg
 _LINES = 8  # of one text that a step gave
 _MOST = 60  # of one text of the input or the result
 _DIGESTS = (("policy", "policy"), ("source_digest", "source"))
+_SETTLED = {
+    "asked": "asked afterwards: it had been done",
+    "missed": "asked afterwards: it had not been done, and was done then",
+    "repeated": "nobody knew whether it had been done: done again with the same key, which counts once",
+}
 _ENTRIES = 6  # of one list of an answer's
 
 
@@ -33,7 +38,7 @@ def told(record: Json, width: int) -> Iterator[str]:
     for number, step in enumerate(record["steps"]):
         yield from _step(number, step, asked, width)
     if record["status"] == "waiting":
-        yield from _awaited(record["approvals"], width)
+        yield from _awaited(record, width)
     yield ""
     yield from _ended(record, width)
 
@@ -117,6 +122,8 @@ def _called(output: Json, width: int) -> Iterator[str]:
         yield from _text(f"NOBODY KNOWS whether it happened: {output['unsettled']}", width)
     elif "result" in output:
         yield from _value(output["result"], width)
+        if how := _SETTLED.get(output.get("settled", "")):
+            yield from _text(how, width)
     else:
         yield from _text("not done: the rules have changed since they let it through", width)
 
@@ -176,13 +183,16 @@ _BY_KIND: Mapping[str, Callable[[Any, int], Iterator[str]]] = {
 }
 
 
-def _awaited(approvals: Sequence[Json], width: int) -> Iterator[str]:
-    for one in approvals:
-        if one["status"] == "pending":
-            yield ""
-            yield from _text(f"Waits for {_people(one)} to decide on:", width)
-            yield from _fields({"tool": one["tool"], **one["arguments"]}, width, indent="  ")
-            yield f"  ragflow approvals show {escape(one['approval'])}"
+def _awaited(record: Json, width: int) -> Iterator[str]:
+    pending = [one for one in record["approvals"] if one["status"] == "pending"]
+    for one in pending:
+        yield ""
+        yield from _text(f"Waits for {_people(one)} to decide on:", width)
+        yield from _fields({"tool": one["tool"], **one["arguments"]}, width, indent="  ")
+        yield f"  ragflow approvals show {escape(one['approval'])}"
+    if not pending:
+        yield ""
+        yield f"It can go on: ragflow runs resume {escape(record['run'])}, or a worker takes it up."
 
 
 def _ended(record: Json, width: int) -> Iterator[str]:

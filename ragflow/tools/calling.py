@@ -7,7 +7,7 @@ every execution of a run goes the same way.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from ragflow.steps import Step
 from ragflow.tools.declared import State
@@ -30,6 +30,8 @@ from ragflow.workflows.errors import NotApproved, ToolFailed, ToolRefused, Unset
 from ragflow.workflows.flow import decided
 from ragflow.workflows.keeping import keeping
 
+Settled = Literal["asked", "missed", "repeated"]
+"""Asked, it had been done; asked, it had not and was done then; done again with the same key, unasked."""
 UNSETTLED_SECONDS = 72 * 3600.0  # for which a person is asked where no rule says how long
 
 
@@ -210,6 +212,8 @@ class _Effect:
     def once(self, key: str, step: Step, *, again: bool) -> dict[str, Any]:
         """Claim, execute, settle. Return ``result``, or ``unsettled`` with why. Raises ``ToolFailed``.
 
+        ``settled`` says beside the result how it was come by, where that was not by doing it the first time.
+
         ``again``: a person had it repeated, though it may have happened before.
         """
         claim = self.effects.claim(key, self.action, self.caller)
@@ -217,12 +221,17 @@ class _Effect:
             return _kept(claim)
         if claim.state == "unsettled":
             return {"unsettled": claim.outcome["unsettled"]}
+        how: Settled | None = None
         if claim.state == "claimed" or again:
             known = self._asked(0.0 if self._keyed else max(0.0, self._patience - claim.age))
             if known.known == "done":
-                return self._settled(key, known.result)
+                return self._settled(key, known.result, "asked")
             if known.known == "unknown" and claim.state == "claimed" and not self._keyed:
                 return self._left(key, "the process ended while it was being done")
+            if known.known == "not_done":
+                how = "missed"
+            elif claim.state == "claimed":
+                how = "repeated"
         try:
             result = self.toolbox.attempt(self.action, self.caller, step)
         except ToolRefused as error:
@@ -232,7 +241,7 @@ class _Effect:
             raise
         except ToolFailed as error:
             return self._failed(key, error)
-        return self._settled(key, result)
+        return self._settled(key, result, how)
 
     @property
     def _keyed(self) -> bool:
@@ -246,7 +255,7 @@ class _Effect:
         if error.happened is None:
             known = self._asked(self._patience)
             if known.known == "done":
-                return self._settled(key, known.result)
+                return self._settled(key, known.result, "asked")
             # What was left behind may still come to its end.
             late = error.kind == "time_out" and self.toolbox.lingers(self.action.tool)
             if known.known == "unknown" or late:
@@ -264,9 +273,10 @@ class _Effect:
             known = self.toolbox.state(self.action)
         return known
 
-    def _settled(self, key: str, result: Json) -> dict[str, Any]:
-        self.effects.end(key, self.caller, "settled", {"result": result})
-        return {"result": result}
+    def _settled(self, key: str, result: Json, how: Settled | None) -> dict[str, Any]:
+        outcome = {"result": result} if how is None else {"result": result, "settled": how}
+        self.effects.end(key, self.caller, "settled", outcome)
+        return outcome
 
     def _left(self, key: str, why: str) -> dict[str, Any]:
         self.effects.end(key, self.caller, "unsettled", {"unsettled": why})
@@ -276,7 +286,7 @@ class _Effect:
 def _kept(claim: Claim) -> dict[str, Any]:
     if "error" in claim.outcome:
         raise ToolFailed(**claim.outcome["error"])
-    return {"result": claim.outcome["result"]}
+    return dict(claim.outcome)
 
 
 def _told(error: ToolFailed) -> dict[str, Any]:

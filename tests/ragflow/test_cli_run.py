@@ -9,7 +9,10 @@ import pytest
 from ragflow.cli import main
 from ragflow.cli.running import read_input
 from ragflow.errors import UsageError
+from ragflow.workflows import leases
 from ragflow.workflows.errors import InputUnfit
+from ragflow.workflows.executing import Executor
+from ragflow.workflows.rows import Rows
 
 LEAVE = "# Leave\n\n## Days\n\nEvery employee of the harbour office gets 28 days of paid leave in a year.\n"
 TWICE = """
@@ -169,6 +172,51 @@ def test_a_run_that_waits_is_shown_listed_and_cancelled(cli):
     code, _, err = cli("runs", "cancel", run)
     assert code == 2
     assert "has ended: cancelled" in err
+
+
+def test_a_run_that_a_worker_took_up_meanwhile_is_said_to_go_on_there(folder, cli, monkeypatch):
+    others = []
+    wait = Rows.wait
+
+    def waited(self, row, suspended):
+        """Just before this process looks whether it is decided, it is, and another has taken it up."""
+        left = wait(self, row, suspended)
+        engine_kit.decide(self._database, row.run)
+        others.append(leases.take(self._database, folder / ".ragflow" / "leases", leases.new_executor()))
+        Rows(self._database, others[-1]).take_over(row.run)
+        return left
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Rows, "wait", waited)
+        code, out, _ = cli("run", "gate")
+    run = out.split()[0]
+    assert (code, out) == (
+        4, f"{run} was decided, and another process goes on with it: ragflow runs show {run}\n",
+    )  # fmt: skip
+    code, out, err = cli("runs", "resume", run)
+    assert (code, out) == (4, "")
+    assert f"error: {run} is being worked on by the process" in err
+    for other in others:
+        other.close()
+    assert cli("runs", "resume", run)[0] == 0
+
+
+def test_a_run_that_was_decided_as_it_left_can_go_on(cli, monkeypatch):
+    taken_again = Executor._taken_again
+
+    def decided_after(self, row, approval):
+        again = taken_again(self, row, approval)
+        engine_kit.decide(self._database, row.run)
+        return again
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Executor, "_taken_again", decided_after)
+        code, out, _ = cli("run", "gate")
+    run = out.split()[0]
+    assert (code, out) == (7, f"{run} can go on: ragflow runs resume {run}, or a worker takes it up\n")
+    story = cli("runs", "show", run)[1]
+    assert f"It can go on: ragflow runs resume {run}, or a worker takes it up." in story
+    assert cli("runs", "resume", run)[0] == 0
 
 
 def test_a_detached_run_is_left_to_a_worker(cli):

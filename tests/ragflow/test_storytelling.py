@@ -115,6 +115,23 @@ def test_a_run_that_failed_says_what_failed_and_what_to_do(record):
     assert "Ended by ToolFailed: the mail server does not answer\nhint: look whether it runs" in lines
 
 
+@pytest.mark.parametrize(
+    ("settled", "words"),
+    [
+        ("asked", "asked afterwards: it had been done"),
+        ("missed", "asked afterwards: it had not been done, and was done then"),
+        ("repeated", "done again with the same key"),
+    ],
+)
+def test_a_call_that_was_settled_after_a_crash_says_how(record, settled, words):
+    lines = " ".join(" ".join(told(record, 80)).split())
+    assert words not in lines
+    record["steps"][5]["output"]["settled"] = settled
+    lines = " ".join(" ".join(told(record, 80)).split())
+    assert words in lines
+    assert "R-1" in lines
+
+
 def test_a_run_whose_contents_were_erased_has_still_a_story(record):
     erased = record | {
         "input": None,

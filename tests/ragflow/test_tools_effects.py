@@ -4,6 +4,7 @@ A process is killed by a ``BaseException`` at every boundary of an effect; then 
 the steps that were kept, as another process would.
 """
 
+import json
 import sqlite3
 import sys
 from contextlib import contextmanager
@@ -123,6 +124,34 @@ def test_killed_anywhere_an_effect_happens_at_most_once(desk, kind, where):
     else:
         assert made.call(kind, {"order": "A-17"}) == {"refund": "R-1"}
         assert len(module.happened()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "settled"),
+    [
+        ("asked", "after", "asked"),
+        ("asked", "before", "missed"),
+        ("keyed", "after", "repeated"),
+        ("keyed", "claim before", None),
+        ("keyed", "settle after", None),  # the row of the effect knew: nobody was asked, nothing done again
+    ],
+)
+def test_what_is_kept_says_how_a_call_was_settled_after_a_crash(desk, kind, where, settled):
+    made, module = desk
+    kill_at(made, module, where)
+    with pytest.raises(module.Killed):
+        made.call(kind, {"order": "A-17"})
+    kill_at(made, module, "settle after")  # once more: how it was settled is not found out a second time
+    if where != "settle after":
+        with pytest.raises(module.Killed):
+            made.call(kind, {"order": "A-17"})
+    told = []
+    for _ in range(2):  # the second execution takes what is kept
+        assert made.call(kind, {"order": "A-17"}) == {"refund": "R-1"}
+        told.append(made.kept[-1]["value"])
+    mark = {} if settled is None else {"settled": settled}
+    assert [json.loads(one) for one in told] == [{"result": {"refund": "R-1"}, **mark}] * 2
+    assert len(module.happened()) == 1
 
 
 def test_killed_again_and_again_an_effect_still_happens_once(desk, rounds):
@@ -329,6 +358,7 @@ def test_a_server_that_can_be_asked_is_asked_and_not_told_again(tmp_path, server
     made = Made(tmp_path, tools={"refund": refund(server, key_header="Idempotency-Key", ask=ask)})
     assert made.call("refund", {"order": "A-17"}) == {"refund": "R-1", "order": "A-17"}
     assert [method for method, *_ in server.seen] == ["POST", "GET"]
+    assert json.loads(made.kept[-1]["value"])["settled"] == "asked"
     assert list(server.effects.values()) == [1]
     made.database.close()
 
