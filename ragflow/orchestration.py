@@ -27,7 +27,7 @@ from ragflow.workflows.database import Database, server_engine
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.discovery import discover, named
-from ragflow.workflows.errors import RunHeld
+from ragflow.workflows.errors import InputUnfit, RunHeld, WorkflowFailed
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
 from ragflow.workflows.kept import as_json
@@ -85,6 +85,7 @@ class Orchestration:
         if "database" in self.__dict__:
             self.database.close()
             del self.__dict__["database"]
+            self.__dict__.pop("_reach", None)  # its parts hold the database
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -129,9 +130,11 @@ class Orchestration:
             NotAllowed: the asker stands in for others.
         """
         found = named(self.workflows, workflow)
-        return self._begin(
-            found, redact_all(as_json(input, "input"), self._config.runs.redact), asker, detach=detach
-        )
+        try:
+            given = redact_all(as_json(input, "input"), self._config.runs.redact)
+        except WorkflowFailed as error:
+            raise InputUnfit(f"the input is no JSON: {error.__cause__}") from error
+        return self._begin(found, given, asker, detach=detach)
 
     @map_errors()
     def go_on(self, run: str) -> Report:

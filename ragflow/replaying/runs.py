@@ -12,9 +12,6 @@ from ragflow.workflows.contracts import Caller, Json, Object, Suspended
 from ragflow.workflows.declaring import Workflow
 from ragflow.workflows.flow import Flow, Means
 
-# What ends a run from outside of its function: a person, its limit of time or steps.
-_ENDED = ("cancelled", "limit")
-
 
 @dataclass(frozen=True, slots=True)
 class Ways:
@@ -94,7 +91,7 @@ def caller_of(record: Run, workflow: str) -> Caller:
 
 
 def _ended_outside(record: Run) -> bool:
-    """Tell whether a run was ended by something else than its function."""
+    """Tell whether something else than its function ended a run: a person, a limit of time or steps."""
     error = (record.output or {}).get("error")
     limited = isinstance(error, dict) and error.get("type") == "WorkflowFailed"
-    return record.status == "cancelled" or record.outcome in _ENDED or (record.status == "failed" and limited)
+    return record.status == "cancelled" or (record.status == "failed" and limited)

@@ -26,14 +26,19 @@ def as_json(value: object, name: str) -> Json:
         raise WorkflowFailed(f"the step {name} gave what is no JSON: {error}") from error
 
 
+def sayable(text: str) -> str:
+    """Return a text that can be written as UTF-8: half a surrogate pair is told by its number."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def error_to_json(error: Exception, kinds: Collection[Kind]) -> dict[str, Any]:
     """Return an error as it is kept: type, module, words, hint, and what it is made of again."""
     kind = type(error)
     kept: dict[str, Any] = {
         "type": kind.__qualname__,
         "module": kind.__module__,
-        "message": redact(str(error), kinds),
-        "hint": redact(str(getattr(error, "hint", "")), kinds),
+        "message": sayable(redact(str(error), kinds)),
+        "hint": sayable(redact(str(getattr(error, "hint", "")), kinds)),
     }
     made_of = vars(error) if isinstance(error, RagflowError) else list(error.args)
     try:

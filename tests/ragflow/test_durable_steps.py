@@ -21,6 +21,7 @@ from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.durable import DurableSteps, Stopped
 from ragflow.workflows.kept import error_from_json, error_to_json
+from ragflow.workflows.outcomes import of_error, of_value
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -75,6 +76,16 @@ def test_a_foreign_error_is_of_its_type_again_or_its_words_stand(kind, arguments
     again = error_from_json(json.loads(json.dumps(error_to_json(error, ()))))
     assert type(again) is kind or isinstance(again, errors.WorkflowFailed)
     assert str(error) in str(again)
+
+
+def test_what_an_error_says_can_be_written_whatever_it_is():
+    """Else the run could never end: a name that is no UTF-8 stands in many an error."""
+    error = ValueError("no file \udcff")
+    for told in (error_to_json(error, ()), of_error(error).output):
+        assert (
+            "no file \\udcff"
+            in json.loads(json.dumps(told.get("error", told), ensure_ascii=False).encode())["message"]
+        )
 
 
 @given(JSON)
@@ -172,6 +183,17 @@ def test_a_record_that_cannot_be_written_leaves_a_run_that_can_go_on(opened, fol
 
 def test_waiting_cannot_be_caught():
     assert not issubclass(Suspended, Exception)
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("done", 0), ("answered", 0), ("no_answer", 6), ("not_found", 6), ("blocked", 6), ("no_model", 5),
+        ("refused", 8), ("limit", 1), ("failed", 1),
+    ],
+)  # fmt: skip
+def test_an_outcome_that_a_workflow_gives_has_its_exit_code(word, code):
+    assert of_value({"outcome": word}).exit_code == code
 
 
 def test_a_step_counts_as_begun_before_it_is_asked_whether_it_may():
