@@ -5,7 +5,6 @@ how it ended is appended to the run records once, and DBOS forgets it. See docs/
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -16,7 +15,6 @@ from sqlalchemy import Engine
 
 from indexes.generations import Generations
 from ragflow.errors import NotAllowed, NotFound, OutsideCause, UsageError, map_errors
-from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.reading import AppReading, caller_of, rights_now
 from ragflow.records import Run, new_id, timestamp
@@ -40,6 +38,7 @@ from ragflow.workflows.wiring import Reach, reach
 
 if TYPE_CHECKING:
     from ragflow.app import App
+    from ragflow.history import History
     from ragflow.workflows.working import Say, Worker
 
 WAITING, TAKEN = 7, 4
@@ -64,7 +63,7 @@ class Orchestration:
     ``NoRight``; a run that was begun then stays as it was, and can be resumed.
     """
 
-    def __init__(self, app: "App", runs: RunStore, history: History) -> None:
+    def __init__(self, app: "App", runs: RunStore, history: "History") -> None:
         self._app = app
         self._config = app.config
         self._runs, self._history = runs, history
@@ -86,6 +85,7 @@ class Orchestration:
         if "database" in self.__dict__:
             self.database.close()
             del self.__dict__["database"]
+            self.__dict__.pop("_reach", None)  # its parts hold the database
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -142,8 +142,10 @@ class Orchestration:
         """Go on with a run whose decision came; as it is, where another process works on it."""
         row = self._executor(resuming=True).rows.get(run)
         if row.live:
-            with suppress(RunHeld):
-                self._resumed(row)
+            try:
+                return self._resumed(row)
+            except RunHeld:
+                pass
         return self._report(run)
 
     @map_errors()
@@ -156,10 +158,7 @@ class Orchestration:
             WorkflowChanged: its workflow's source is another one now. The run stays as it was.
         """
         row = self._own(run, asker)
-        if not row.live:
-            return self._shown(row.run, asker)
-        self._resumed(row)
-        return _left(self._shown(row.run, asker))
+        return self._shown(self._resumed(row) if row.live else self._report(row.run), asker)
 
     @map_errors()
     def cancel(self, run: str, asker: Asker) -> Report:
@@ -175,9 +174,9 @@ class Orchestration:
         try:
             taken = executor.rows.take_over(row.run)
         except RunHeld:
-            return self._shown(row.run, asker)  # its owner sees it before the next step
+            return self._shown(self._report(row.run), asker)  # its owner sees it before the next step
         executor.end(taken, CANCELLED)
-        return self._shown(row.run, asker)
+        return self._shown(self._report(row.run), asker)
 
     @map_errors()
     def retry(self, run: str, asker: Asker) -> Report:
@@ -252,14 +251,15 @@ class Orchestration:
         row = executor.rows.begin(values, owned=not detach)
         if not detach:
             self._execute(executor, row, found, lambda taken: caller_of(taken, asker))
-            return _left(self._shown(row.run, asker))
-        return self._shown(row.run, asker)
+            return self._shown(_left(self._report(row.run)), asker)
+        return self._shown(self._report(row.run), asker)
 
-    def _resumed(self, row: FlowRow) -> None:
+    def _resumed(self, row: FlowRow) -> Report:
         exporting.ready(self._config)
         found, caller = self._prepared(row)
         executor = self._executor(resuming=True)
         self._execute(executor, executor.rows.take_over(row.run), found, caller)
+        return _left(self._report(row.run))
 
     def _execute(self, executor: Executor, row: FlowRow, found: Workflow, caller: CallerOf) -> None:
         try:
@@ -281,23 +281,26 @@ class Orchestration:
         now = rights_now(self._config, row.actor[0])
         return found, lambda taken: caller_of(taken, now)
 
-    def _own(self, run: str, asker: Asker) -> FlowRow:
-        rows = self._executor(resuming=False).rows
-        row = rows.newest(asker.actor) if run == "last" else rows.find(run)
-        if row is None or row.actor[0] != asker.actor or not (row.live or self._readable(row.run, asker)):
-            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
-        return row
-
-    def _readable(self, run: str, asker: Asker) -> bool:
-        return self._history.shows(Run.from_json(self._report(run).record), asker)
-
-    def _shown(self, run: str, asker: Asker) -> Report:
-        """Return a run of the asker, without its contents where it names what they may not read now."""
-        report = self._report(run)
-        if self._readable(run, asker):
+    def _shown(self, report: Report, asker: Asker) -> Report:
+        """Return a run of the asker, without its contents where it names what they may not read any more."""
+        if self._readable(report, asker):
             return report
         bare: dict[str, Any] = {"input": None, "steps": [], "output": None, "approvals": []}
         return Report({**report.record, **bare}, report.exit_code)
+
+    def _readable(self, report: Report, asker: Asker) -> bool:
+        return self._history.shows(Run.from_json(report.record), asker)
+
+    def _own(self, run: str, asker: Asker) -> FlowRow:
+        rows = self._executor(resuming=False).rows
+        row = rows.newest(asker.actor) if run == "last" else rows.find(run)
+        if (
+            row is None
+            or row.actor[0] != asker.actor
+            or not (row.live or self._readable(self._report(row.run), asker))
+        ):
+            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
+        return row
 
     def _report(self, run: str) -> Report:
         row = self._executor(resuming=False).rows.get(run)

@@ -125,8 +125,11 @@ class Questioner:
         except ValidationError:  # a model behind another client may ignore the shape
             asked.failures.append(Failure(model.name, "bad_json", "the reply is not of the asked shape"))
             return
-        said = changed(choice.model_dump(mode="json"), lambda text: unmask(text, table))
-        asked.choice = self._kept(said, view.offers)
+        said = changed(choice.model_dump(), lambda text: unmask(text, table))
+        try:
+            asked.choice = self._kept(said, view.offers)
+        except ValueError:  # 1e999 is infinite to a reader, and no JSON
+            asked.failures.append(Failure(model.name, "bad_json", "a number of the reply is infinite"))
 
     def _kept(self, said: dict[str, Any], offers: Sequence[Offer]) -> Object:
         """Return a choice as it goes into the record: one of its two sides, of bounded size, redacted."""

@@ -18,7 +18,7 @@ from ragflow.workflows.contracts import Object
 from ragflow.workflows.database import Database
 from ragflow.workflows.tables import requests
 
-Tell = Callable[[str, Object], None]
+Tell = Callable[[str, Object], object]
 """(tool, arguments): call a configured tool, or raise. No policy, no approval: it asks for one."""
 
 _LONGEST = 300  # characters of one argument in a message
@@ -67,7 +67,8 @@ def _told(tool: str, arguments: Object, tell: Tell) -> str | None:
 
 def _note(approval: str, told: list[dict[str, Any]], database: Database) -> None:
     with database.begin() as connection:
-        asked = found(connection, approval)
+        # Held: the screen must not come back as it was before somebody erased something of it.
+        asked = found(connection, approval, hold=True)
         if asked is not None:
             screen = canonical({**asked.screen, "told": told})
             where = requests.c.approval == approval

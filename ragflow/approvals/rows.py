@@ -1,4 +1,4 @@
-"""One request as it stands in ``ragflow_requests``, and the one way in which it changes."""
+"""One request as it stands in ``ragflow_requests``, and the one way in which it is decided."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -78,9 +78,10 @@ def of_row(row: RowMapping) -> Asked:
     return Asked(**values)
 
 
-def found(connection: Connection, approval: str) -> Asked | None:
-    """Return a request by its id; None where there is none."""
-    rows = connection.execute(select(requests).where(requests.c.approval == approval)).mappings()
+def found(connection: Connection, approval: str, *, hold: bool = False) -> Asked | None:
+    """Return a request by its id; None where there is none. ``hold``: it stays so in this transaction."""
+    wanted = select(requests).where(requests.c.approval == approval)
+    rows = connection.execute(wanted.with_for_update() if hold else wanted).mappings()
     return next((of_row(row) for row in rows), None)
 
 

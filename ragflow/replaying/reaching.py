@@ -10,7 +10,8 @@ from ragflow.records import Run
 from ragflow.redact import redact_all
 from ragflow.replaying.replay import Replayed
 from ragflow.replaying.runs import Ways, replayed_run
-from ragflow.replaying.steps import Knowing, RecordedSteps, TapedReading
+from ragflow.replaying.steps import Knowing, RecordedSteps
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import Json, Object
 from ragflow.workflows.database import Database
 from ragflow.workflows.discovery import discover
@@ -21,16 +22,17 @@ from ragflow.workflows.tables import metadata
 from ragflow.workflows.wiring import reach
 
 
-def replayed(record: Run, config: Config) -> Replayed:
+def replayed(record: Run, config: Config, *, own: bool = True) -> Replayed:
     """Execute a recorded workflow again with the configuration and the source of today.
+
+    ``own``: the record is this workspace's. One from elsewhere has no module imported that it names.
 
     Raises ``UnknownWorkflow`` where a module of ``workflows`` cannot be imported.
     """
     workflows = discover(config.workflows, config.folder)
     hide = config.runs.redact
-    knowing = Knowing(config, hide, lambda kept: error_from_json(dict(kept)), workflows)
+    knowing = Knowing(config, hide, lambda kept: error_from_json(dict(kept), importing=own), workflows)
     with nowhere() as database:
-        policy = reach(config, database, TapedReading(config)).policy
 
         def means(steps: RecordedSteps) -> Means:
             return reach(config, database, steps.reading).means(workflows)(steps)
@@ -42,7 +44,7 @@ def replayed(record: Run, config: Config) -> Replayed:
             told: dict[str, Any] = redact_all(dict(of_error(raised).output), hide)
             return told
 
-        return replayed_run(record, Ways(knowing, means, value, error, policy))
+        return replayed_run(record, Ways(knowing, means, value, error, policy_digest(config)))
 
 
 def nowhere() -> Database:

@@ -4,16 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ragflow import identity
 from ragflow.records import Run, canonical
 from ragflow.replaying.differing import changes, unified
 from ragflow.replaying.replay import Replayed
 from ragflow.replaying.steps import Astray, Knowing, RecordedSteps, source_changed
 from ragflow.workflows.contracts import Caller, Json, Object, Suspended
-from ragflow.workflows.declaring import Workflow
+from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.flow import Flow, Means
-
-# What ends a run from outside of its function: a person, its limit of time or steps.
-_ENDED = ("cancelled", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def _executed(record: Run, found: Workflow, steps: RecordedSteps, ways: Ways) ->
     given: Any = record.input
     flow = Flow(ways.means(steps), caller_of(record, found.name))
     try:
-        now = ways.of_value(found.function(flow, found.takes.model_validate(given["input"])))
+        now = ways.of_value(found.function(flow, read_input(found, given["input"])))
     except Astray as astray:
         if steps.left or not _ended_outside(record):
             steps.changes.append(str(astray))
@@ -87,14 +85,14 @@ def caller_of(record: Run, workflow: str) -> Caller:
     return Caller(
         actor=record.actor[0],
         readers=tuple(sorted(record.actor)),
-        roles=tuple(one for one in record.actor if one != "everyone"),
+        roles=tuple(one for one in record.actor if one != identity.EVERYONE),
         run=record.run,
         workflow=workflow,
     )
 
 
 def _ended_outside(record: Run) -> bool:
-    """Tell whether a run was ended by something else than its function."""
+    """Tell whether something else than its function ended a run: a person, a limit of time or steps."""
     error = (record.output or {}).get("error")
     limited = isinstance(error, dict) and error.get("type") == "WorkflowFailed"
-    return record.status == "cancelled" or record.outcome in _ENDED or (record.status == "failed" and limited)
+    return record.status == "cancelled" or (record.status == "failed" and limited)

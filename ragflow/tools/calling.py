@@ -103,14 +103,14 @@ class PolicedCalls:
             step.input = call.tool
             with keeping():
                 arguments = call.given
-                if before is not None and self._toolbox.has(call.tool):
-                    arguments = self._toolbox.filled(before, call.given, wanted)
-                action = self._toolbox.check(call.tool, arguments, call.caller, call.name)
-                step.input = action.to_json()
                 try:
+                    if before is not None and self._toolbox.has(call.tool):
+                        arguments = self._toolbox.filled(before, call.given, wanted)
+                    action = self._toolbox.check(call.tool, arguments, call.caller, call.name)
+                    step.input = action.to_json()
                     need = self._need(action, call)
-                except ToolRefused:
-                    self._toolbox.release(action, call.caller)
+                except ToolRefused:  # what it counted for when it was looked at first, too
+                    self._toolbox.release(call.name, call.caller)
                     raise
             return {"action": action.to_json(), "need": None if need is None else _need_json(need)}
 
@@ -134,16 +134,16 @@ class PolicedCalls:
             decision = decided(call.steps, self._gate, request)
         except NotApproved:
             call.steps.take(
-                f"release {call.tool}", lambda _: self._released(action, call.caller), kind="policy"
+                f"release {call.tool}", lambda _: self._released(action.call, call.caller), kind="policy"
             )
             raise
         call.agreed = None if decision.status == "outdated" else (need, decision)
         if decision.status == "revised":
             call.wanted = decision.arguments
 
-    def _released(self, action: Action, caller: Caller) -> None:
+    def _released(self, call: str, caller: Caller) -> None:
         with keeping():
-            self._toolbox.release(action, caller)
+            self._toolbox.release(call, caller)
 
     # -- the tool itself -------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class PolicedCalls:
                     done = effect.once(key, step, again=call.repeats > 0)
                 except ToolFailed as error:
                     if error.happened is False:
-                        self._released(action, call.caller)
+                        self._released(action.call, call.caller)
                     else:
                         self._executed(call, settled=True)
                     raise

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from ragflow.errors import OutsideCause
 from ragflow.records import canonical, sha256
+from ragflow.redact import CLOSED
 from ragflow.steps import Step
 from ragflow.tool_sections import Tool
 from ragflow.tools.arguments import as_read, read
 from ragflow.tools.counting import Counts
 from ragflow.tools.declared import Performer, State
-from ragflow.tools.hiding import REDACTED, Hiding, hiding
+from ragflow.tools.hiding import Hiding, hiding
 from ragflow.tools.making import performer
 from ragflow.tools.policy import listed, may_call, policy_digest
 from ragflow.tools.sending import MOST_BYTES
@@ -79,9 +80,9 @@ class Toolbox:
         key = sha256([caller.run, call, tool, shown])[:32]
         return Action(tool, rules.effect, shown, call, self.policy, key)
 
-    def release(self, action: Action, caller: Caller) -> None:
+    def release(self, call: str, caller: Caller) -> None:
         """Give back what a call took of its budget: it was not done, and will not be."""
-        self._counts.release(caller.run, action.call)
+        self._counts.release(caller.run, call)
 
     def filled(self, action: Action, given: Object, arguments: Object | None = None) -> dict[str, Any]:
         """Return arguments (None: the action's) with all that was redacted put back from ``given``.
@@ -104,7 +105,7 @@ class Toolbox:
                     kind="arguments",
                     hint="reject the action, and begin again with other arguments",
                 )
-            elif value == REDACTED:
+            elif value == CLOSED:
                 raise ToolRefused(f'the argument "{name}" of "{action.tool}" is gone', kind="arguments")
         return wanted
 
@@ -141,7 +142,7 @@ class Toolbox:
             step.tries += 1
             try:
                 value = self._once(action, lambda: made.perform(arguments, action.key, caller))
-                return self._hiding.value(self._json(action.tool, value), tool.redact)
+                return self._result(action.tool, value)
             except ToolFailed as error:
                 told = self._told(error)
                 if not (more and error.curable and safe):
@@ -161,22 +162,24 @@ class Toolbox:
                 lambda: told.append(made.state(arguments, action.key)), tool.timeout + _SLACK_S, action.tool
             )
             (state,) = told
-            result = self._hiding.value(self._json(action.tool, state.result), tool.redact)
         except Exception:  # noqa: BLE001 - whatever it is, the tool has not said: a person will be asked
             return State("unknown")
-        return State(state.known, result)
+        try:
+            return State(state.known, self._result(action.tool, state.result))
+        except ToolFailed:
+            return State(state.known)  # it has said whether; what it gave is no result
 
-    def send(self, tool: str, arguments: Object, *, key: str | None = None) -> Json:
+    def send(self, tool: str, arguments: Object) -> Json:
         """Let the program itself call a tool that ``notify`` names: no role is asked for, nothing is counted.
 
-        ``key``: None derives it from the arguments, so that the same message bears the same one.
+        The same message has the same key: told twice is told once, where the tool knows keys.
 
         Raises ``ToolRefused`` (arguments that do not fit) and ``ToolFailed``.
         """
         nobody = Caller(actor="", readers=(), roles=(), run="", workflow="")
         rules = self._tools[tool]
-        known = key or sha256([tool, dict(arguments)])[:32]
-        return self.attempt(Action(tool, rules.effect, dict(arguments), "", self.policy, known), nobody)
+        key = sha256([tool, dict(arguments)])[:32]
+        return self.attempt(Action(tool, rules.effect, dict(arguments), "", self.policy, key), nobody)
 
     # -- one try ---------------------------------------------------------------------------------
 
@@ -211,20 +214,21 @@ class Toolbox:
     def _keeps_time(self, name: str) -> bool:
         return self._tools[name].http is not None or self._tools[name].use == "webhook"
 
-    def _json(self, name: str, value: object) -> Json:
+    def _result(self, name: str, value: object) -> Json:
+        """Return what a tool gave as JSON that can be kept, redacted. Raises ``ToolFailed``."""
         try:
             text = canonical(value)
-        except (TypeError, ValueError) as error:
+            if len(text.encode()) > MOST_BYTES:  # half a surrogate pair is no text that a database takes
+                raise ToolFailed(
+                    f"the tool {name} was done, and gave more than {MOST_BYTES:,} bytes",
+                    kind="too_large",
+                    happened=True,
+                )
+            return self._hiding.value(json.loads(text), self._tools[name].redact)
+        except (TypeError, ValueError, RecursionError) as error:
             raise ToolFailed(
                 f"the tool {name} was done, and gave what is no JSON: {error}", kind="garbage", happened=True
             ) from error
-        if len(text.encode(errors="replace")) > MOST_BYTES:
-            raise ToolFailed(
-                f"the tool {name} was done, and gave more than {MOST_BYTES:,} bytes",
-                kind="too_large",
-                happened=True,
-            )
-        return json.loads(text)
 
     def _told(self, error: ToolFailed) -> ToolFailed:
         hide = self._hiding

@@ -5,6 +5,7 @@ module and name where it can be made again of its arguments; else ``WorkflowFail
 """
 
 import json
+import sys
 from collections.abc import Collection
 from importlib import import_module
 from typing import Any
@@ -26,14 +27,19 @@ def as_json(value: object, name: str) -> Json:
         raise WorkflowFailed(f"the step {name} gave what is no JSON: {error}") from error
 
 
+def sayable(text: str) -> str:
+    """Return a text that can be written as UTF-8: half a surrogate pair is told by its number."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def error_to_json(error: Exception, kinds: Collection[Kind]) -> dict[str, Any]:
     """Return an error as it is kept: type, module, words, hint, and what it is made of again."""
     kind = type(error)
     kept: dict[str, Any] = {
         "type": kind.__qualname__,
         "module": kind.__module__,
-        "message": redact(str(error), kinds),
-        "hint": redact(str(getattr(error, "hint", "")), kinds),
+        "message": sayable(redact(str(error), kinds)),
+        "hint": sayable(redact(str(getattr(error, "hint", "")), kinds)),
     }
     made_of = vars(error) if isinstance(error, RagflowError) else list(error.args)
     try:
@@ -43,10 +49,13 @@ def error_to_json(error: Exception, kinds: Collection[Kind]) -> dict[str, Any]:
     return kept
 
 
-def error_from_json(kept: dict[str, Any]) -> Exception:
-    """Return the error that was kept, of the same type where that can be."""
+def error_from_json(kept: dict[str, Any], *, importing: bool = True) -> Exception:
+    """Return the error that was kept, of the same type where that can be.
+
+    ``importing``: its module may be imported; else it must be there already.
+    """
     try:
-        found: Any = import_module(kept["module"])
+        found: Any = import_module(kept["module"]) if importing else sys.modules[kept["module"]]
         for part in kept["type"].split("."):
             found = getattr(found, part)
         if isinstance(found, type) and issubclass(found, RagflowError) and kept["made_of"] is not None:

@@ -7,23 +7,23 @@ from typing import Any, Literal
 from ragflow.errors import NoModel, NotFound, RagflowError, translate
 from ragflow.workflows.contracts import Json
 from ragflow.workflows.errors import NotApproved, Refused, Unsettled, WorkflowFailed
+from ragflow.workflows.kept import sayable
 
 Status = Literal["done", "failed", "cancelled"]
 
 _EXIT_CODES = {
-    "not_found": 6, "blocked": 6, "no_model": 5, "refused": 8,
+    "not_found": 6, "blocked": 6, "no_answer": 6, "no_model": 5, "refused": 8, "limit": 1, "failed": 1,
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. ``output``: what its record shows; ``error``: type, message, hint, exit code."""
+    """How a run ended. ``output``: what its record shows; of one that failed, its ``error``."""
 
     status: Status
     outcome: str
     exit_code: int
     output: Mapping[str, Any]
-    error: Mapping[str, Any] | None = None
 
 
 CANCELLED = Outcome("cancelled", "cancelled", 0, {})
@@ -50,8 +50,9 @@ def of_error(error: BaseException) -> Outcome:
     known = translate(error) if isinstance(error, Exception) else None
     if known is None:
         known = WorkflowFailed(f"the workflow raised {type(error).__name__}: {error}")
-    said = known.to_json()["error"]
-    return Outcome("failed", _word(known), known.exit_code, {"error": said}, said)
+    told = known.to_json()["error"]
+    said = {key: sayable(one) if isinstance(one, str) else one for key, one in told.items()}
+    return Outcome("failed", _word(known), known.exit_code, {"error": said})
 
 
 def _word(error: RagflowError) -> str:

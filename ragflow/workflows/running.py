@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ragflow.errors import RagflowError
-from ragflow.redact import Kind, redact, redact_all
+from ragflow.redact import Kind, redact_all
 from ragflow.workflows.contracts import Caller, Steps, Suspended
 from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.durable import DurableSteps, Stopped
@@ -161,7 +161,7 @@ class Running:
         except WorkflowChanged as changed:
             return Left(cause=changed)  # the run stays as it was
         except BaseException as error:  # noqa: BLE001 - whatever a workflow raises is how its run ends
-            return Left(of_error(_told(error, self._hide)))
+            return Left(_redacted(of_error(error), self._hide))
 
     def _guard(self, execution: Execution) -> None:
         """Before each step: may this process go on with the run? Raises ``Stopped``."""
@@ -185,11 +185,6 @@ def _too_long(found: Workflow) -> WorkflowFailed:
     return WorkflowFailed(f"the workflow {found.name} took longer than {found.seconds:g} s")
 
 
-def _told(error: BaseException, hide: Collection[Kind]) -> BaseException:
-    """Return an error whose words may stand in a record."""
-    if not hide or redact(str(error), hide) == str(error):
-        return error
-    if isinstance(error, RagflowError):
-        error.args = (redact(str(error), hide),)
-        return error
-    return WorkflowFailed(f"the workflow raised {type(error).__name__}: {redact(str(error), hide)}")
+def _redacted(outcome: Outcome, hide: Collection[Kind]) -> Outcome:
+    """Return an outcome whose words, the hint's too, may stand in a record."""
+    return replace(outcome, output=redact_all(outcome.output, hide))

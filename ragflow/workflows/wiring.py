@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from ragflow import parts
 from ragflow.config import Config
-from ragflow.records import sha256
-from ragflow.workflows.contracts import Agent, Calls, Gate, Object, Reading, Steps
+from ragflow.workflows.contracts import Agent, Calls, Gate, Reading, Steps
 from ragflow.workflows.database import Database
 from ragflow.workflows.declaring import Workflow
 from ragflow.workflows.flow import Means
@@ -52,11 +51,7 @@ def reach(config: Config, database: Database, reading: Reading) -> Reach:
 
     toolbox = Toolbox(config, reading=reading, database=database)
 
-    def tell(tool: str, arguments: Object) -> None:
-        # The same message has the same key: told twice is told once, where the tool knows keys.
-        toolbox.send(tool, arguments, key=sha256([tool, dict(arguments)])[:32])
-
-    gate = ConfiguredGate(config, database, tell=tell)
+    gate = ConfiguredGate(config, database, tell=toolbox.send)
     models = parts.Models(config, spending=parts.account(config))
     return Reach(
         reading,

@@ -481,6 +481,18 @@ def test_a_client_that_ignores_the_shape_is_held_to_it(config: Config) -> None:
     assert (ended.outcome, ended.tokens) == ("no_model", 2)
 
 
+def test_a_number_that_is_no_json_is_no_reply(config: Config) -> None:
+    class Endless(Scripted):
+        def ask(self, prompt: Prompt, shape: type[Any], *, deadline: Deadline) -> Reply[Any]:
+            said = '{"tool": "search", "arguments": {"question": 1e999}}'
+            return Reply(replies.parse(said, shape), self.name, 0.0, 1, 1)
+
+    shop = Shop()
+    ended = work(config, Endless([]), shop)
+    assert (ended.outcome, shop.asked_for) == ("no_model", [])
+    assert "infinite" in ended.detail
+
+
 @pytest.mark.parametrize(
     ("error", "outcome", "sort"),
     [

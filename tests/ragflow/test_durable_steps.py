@@ -21,6 +21,7 @@ from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.durable import DurableSteps, Stopped
 from ragflow.workflows.kept import error_from_json, error_to_json
+from ragflow.workflows.outcomes import of_error, of_value
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -75,6 +76,16 @@ def test_a_foreign_error_is_of_its_type_again_or_its_words_stand(kind, arguments
     again = error_from_json(json.loads(json.dumps(error_to_json(error, ()))))
     assert type(again) is kind or isinstance(again, errors.WorkflowFailed)
     assert str(error) in str(again)
+
+
+def test_what_an_error_says_can_be_written_whatever_it_is():
+    """Else the run could never end: a name that is no UTF-8 stands in many an error."""
+    error = ValueError("no file \udcff")
+    for told in (error_to_json(error, ()), of_error(error).output):
+        assert (
+            "no file \\udcff"
+            in json.loads(json.dumps(told.get("error", told), ensure_ascii=False).encode())["message"]
+        )
 
 
 @given(JSON)
@@ -174,6 +185,17 @@ def test_waiting_cannot_be_caught():
     assert not issubclass(Suspended, Exception)
 
 
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("done", 0), ("answered", 0), ("no_answer", 6), ("not_found", 6), ("blocked", 6), ("no_model", 5),
+        ("refused", 8), ("limit", 1), ("failed", 1),
+    ],
+)  # fmt: skip
+def test_an_outcome_that_a_workflow_gives_has_its_exit_code(word, code):
+    assert of_value({"outcome": word}).exit_code == code
+
+
 def test_a_step_counts_as_begun_before_it_is_asked_whether_it_may():
     """Else a run could be given up as idle in the moment in which its next step begins."""
     seen = []
@@ -186,3 +208,12 @@ def test_a_step_counts_as_begun_before_it_is_asked_whether_it_may():
     with pytest.raises(Stopped):
         steps.take("one", lambda _: None)
     assert (seen, steps.busy, steps.next) == ([True], False, 0)
+
+
+def test_an_error_of_a_record_from_elsewhere_imports_nothing():
+    kept = {"message": "no", "hint": "", "made_of": ["no"]}
+    strange = {**kept, "module": "wsgiref.validate", "type": "WSGIWarning"}
+    assert isinstance(error_from_json(strange, importing=False), errors.WorkflowFailed)
+    assert "wsgiref.validate" not in sys.modules
+    known = {**kept, "module": "builtins", "type": "ValueError"}
+    assert type(error_from_json(known, importing=False)) is ValueError

@@ -111,6 +111,8 @@ def test_without_its_credential_nothing_is_sent(tmp_path, server, monkeypatch):
         ("hang", "time_out", None, True),
         ("big", "too_large", None, False),
         ("garbage", "garbage", True, False),
+        ("surrogate", "garbage", True, False),
+        ("deep", "garbage", True, False),
     ],
 )
 def test_a_write_that_fails_says_whether_it_may_have_happened(
@@ -170,8 +172,9 @@ def test_an_answer_that_does_not_hold_what_is_expected_is_no_success(tmp_path, s
     workspace.database.close()
 
 
-def test_what_was_done_and_gave_garbage_is_not_done_again(tmp_path, server):
-    workspace = made(tmp_path, f"{server.url}/garbage", key_header="Idempotency-Key")
+@pytest.mark.parametrize("path", ["garbage", "surrogate", "deep"])
+def test_what_was_done_and_gave_garbage_is_not_done_again(tmp_path, server, path):
+    workspace = made(tmp_path, f"{server.url}/{path}", key_header="Idempotency-Key")
     for _ in range(3):
         with pytest.raises(ToolFailed, match="no JSON"):
             workspace.call("desk", {"order": "A-1"})
@@ -277,8 +280,8 @@ def test_a_webhook_is_signed_and_bears_its_key(tmp_path, server, monkeypatch):
     assert headers["webhook-signature"] == signature(secret, given["id"], headers["webhook-timestamp"], sent)
     assert json.loads(sent) == {"type": "refund.done", "data": {"order": "A-1"}}
     assert secret not in workspace.everything()
-    told = workspace.toolbox.send("tell", {"type": "request.opened"}, key="k-1")
-    assert told == {"status": 200, "id": "k-1"}
+    first, again = (workspace.toolbox.send("tell", {"type": "request.opened"}) for _ in range(2))
+    assert first == again == {"status": 200, "id": server.seen[1][2]["webhook-id"]}
     workspace.database.close()
 
 

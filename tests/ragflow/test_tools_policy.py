@@ -247,6 +247,18 @@ def test_the_same_call_of_a_run_that_is_executed_again_is_counted_once(workspace
     made.database.close()
 
 
+def test_a_call_that_is_refused_when_it_is_looked_at_again_takes_nothing_of_the_budget(workspace):
+    made = desk(workspace, budget={"argument": "amount", "day": 100})
+    made.gate.needs = lambda _: LEADS
+    made.gate.answers = [("revised", {"order": "A-1", "amount": 101}, "user:leo")]
+    with pytest.raises(ToolRefused, match="would take amount to 101"):
+        made.call("refund", {"order": "A-1", "amount": 60})
+    made.new_run(2)
+    made.gate.needs = lambda _: None
+    made.call("refund", {"order": "A-2", "amount": 100})
+    made.database.close()
+
+
 @pytest.mark.parametrize(
     ("limit", "through"),
     [

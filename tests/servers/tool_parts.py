@@ -155,7 +155,8 @@ class Made:
 class Desk(QuietHandler):
     """``POST /refund``: done once for each Idempotency-Key; ``GET /refund?key=``: whether it was done.
 
-    Other paths misbehave: /hang /garbage /half /big /moved /moved308 /fail /reject /echo /slack /late.
+    Other paths misbehave: /hang /garbage /surrogate /deep /half /big /moved /moved308 /fail /reject /echo
+    /slack /late.
     """
 
     def answer(self) -> None:
@@ -189,6 +190,12 @@ class Desk(QuietHandler):
 
     def at_garbage(self, body: bytes) -> None:
         self.raw(200, b"<html>not json</html>")
+
+    def at_surrogate(self, body: bytes) -> None:
+        self.raw(200, b'{"said": "\\ud800"}')
+
+    def at_deep(self, body: bytes) -> None:
+        self.raw(200, b"[" * 800 + b"]" * 800)
 
     def at_half(self, body: bytes) -> None:
         self.send_response(200)
