@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ragflow.cli.frame import Frame, emit, say
+from ragflow.cli.frame import Frame, aside, emit, say
 from ragflow.cli.options import Json
 from ragflow.terminal import escape, wrapped
 
@@ -51,7 +51,8 @@ def doctor(
     from ragflow import doctor as checks
 
     frame: Frame = ctx.obj
-    found = checks.examine(frame.folder, overrides=frame.overrides, opener=frame.opener, fix=fix)
+    with aside():
+        found = checks.examine(frame.folder, overrides=frame.overrides, opener=frame.opener, fix=fix)
     if as_json:
         emit(checks.to_json(found))
     else:
