@@ -45,8 +45,8 @@ def doctor(
 ) -> None:
     """Check that all is sound, and say how to mend it.
 
-    The model, the store, the live generation, orphans, rights, space, OCR and extras. The exit code is
-    8 where a check fails.
+    The model, the store, the live generation, orphans, rights, space, OCR, extras, workflows, tools, and
+    runs that nobody works on. The exit code is 8 where a check fails.
     """
     from ragflow import doctor as checks
 
