@@ -61,7 +61,7 @@ def examine(folder: Path, *, overrides: Sequence[str], opener: Opener, fix: bool
     config = load(find(folder), overrides=overrides)
     checks = [_configuration(config), *_variables(config), _model(config), _rights(config.workspace, fix=fix)]
     checks += [_space(config), _ocr(config), *_parsers(config), _extras()]
-    checks += [*_cross_encoders(config), *_models(config), *_server(config)]
+    checks += [*_cross_encoders(config), *_models(config), *_server(config), *_workflows(config)]
     try:
         with opener(folder, overrides) as app:
             return checks + app.health(fix=fix)
@@ -94,17 +94,23 @@ def _configuration(config: Config) -> Check:
 
 
 def _variables(config: Config) -> list[Check]:
-    """Look whether the variables are set that the sources name; no value is shown."""
-    unset = [
-        f"{variable} ({name})"
-        for name, source in config.sources.items()
-        for variable in dict.fromkeys(_named(source.model_dump()))
-        if config.secret(variable) is None
-    ]
-    if not unset:
-        return []
-    message = f"environment variables of sources are not set: {', '.join(unset)}"
-    return [Check("variables", "warn", message, "set them for `ragflow index`; questions need none")]
+    """Look whether the variables are set that sources and tools name; no value is shown."""
+    told = (
+        ("sources", config.sources, "set them for `ragflow index`; questions need none"),
+        ("tools", config.tools, "set them for `ragflow run` and whoever goes on with a run"),
+    )
+    found = []
+    for what, sections, cure in told:
+        unset = [
+            f"{variable} ({name})"
+            for name, section in sections.items()
+            for variable in dict.fromkeys(_named(section.model_dump()))
+            if config.secret(variable) is None
+        ]
+        if unset:
+            message = f"environment variables of {what} are not set: {', '.join(unset)}"
+            found.append(Check("variables", "warn", message, cure))
+    return found
 
 
 def _named(keys: Mapping[str, Any]) -> Iterator[str]:
@@ -242,6 +248,13 @@ def _server(config: Config) -> list[Check]:
     from ragflow.server_check import check
 
     return [Check("index server", *check(config))]
+
+
+def _workflows(config: Config) -> list[Check]:
+    """Look whether workflows and tools could be made, and whether a run was left by its process."""
+    from ragflow.workflows.health import checks
+
+    return checks(config)
 
 
 def _cross_encoders(config: Config) -> Iterator[Check]:

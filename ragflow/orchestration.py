@@ -277,7 +277,9 @@ class Orchestration:
         """
         found = named(self.workflows, row.workflow)
         if found.digest != row.source_digest:
-            raise changed(row.workflow, row.source_digest, found.digest)
+            error = changed(row.workflow, row.source_digest, found.digest)
+            error.hint = error.hint.replace("RUN", row.run)
+            raise error
         now = rights_now(self._config, row.actor[0])
         return found, lambda taken: caller_of(taken, now)
 

@@ -149,8 +149,12 @@ class Desk:
                 hint=f"ragflow approvals show {asked.approval} shows it with its digest",
             )
 
+    def outdated(self, asked: Asked) -> bool:
+        """Tell whether the rules are not those under which it was asked: then nobody can agree to it."""
+        return asked.kind == "action" and asked.policy != policy_digest(self._config)
+
     def _same_rules(self, asked: Asked) -> None:
-        if asked.kind == "action" and asked.policy != policy_digest(self._config):
+        if self.outdated(asked):
             raise RequestChanged(
                 f"the rules have changed since {asked.approval} was asked: nothing was decided",
                 hint=f"ragflow approvals reject it, or let {asked.actor} resume {asked.run}, and begin again",

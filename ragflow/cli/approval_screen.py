@@ -24,8 +24,13 @@ _KINDS = {
 }
 
 
-def screen(asked: Asked, now: datetime, *, width: int, may: str | None) -> Iterator[str]:
-    """Give the lines of a request. ``may``: why the reader may not decide it; None where they may."""
+def screen(
+    asked: Asked, now: datetime, *, width: int, may: str | None, outdated: bool = False
+) -> Iterator[str]:
+    """Give the lines of a request.
+
+    ``may``: why the reader may not decide it; None where they may. ``outdated``: the rules have changed.
+    """
     status = asked.status_at(now)
     until = f" until {moment(asked.expires)}" if status == "pending" else ""
     yield f"{escape(asked.approval)}  {status}{until}"
@@ -45,7 +50,7 @@ def screen(asked: Asked, now: datetime, *, width: int, may: str | None) -> Itera
     yield ""
     yield from _decided(asked, status, width)
     if status == "pending":
-        yield from _commands(asked, width, may)
+        yield from _outdated(asked, width, may) if outdated else _commands(asked, width, may)
 
 
 def _action(asked: Asked, width: int) -> Iterator[str]:
@@ -203,6 +208,14 @@ def _commands(asked: Asked, width: int, may: str | None) -> Iterator[str]:
         yield from _command("revise", asked, " --set ARGUMENT=VALUE")
     yield "To leave it as it is:" if unsettled else "To refuse:"
     yield from _command("reject", asked, ' --comment "WHY"')
+
+
+def _outdated(asked: Asked, width: int, may: str | None) -> Iterator[str]:
+    words = "The rules have changed since it was asked, so that nobody can agree to it: ragflow runs resume"
+    yield wrapped(f"{words} {asked.run} by {asked.actor} asks anew.", width)
+    if may is None:
+        yield "To refuse:"
+        yield from _command("reject", asked, ' --comment "WHY"')
 
 
 def _command(verb: str, asked: Asked, more: str = "") -> Iterator[str]:

@@ -83,11 +83,14 @@ def show(ctx: typer.Context, approval: ApprovalId, *, as_: Nobody = None, as_jso
     from ragflow.cli.approval_screen import screen
 
     with _desk(ctx, as_) as at:
-        asked = at.there(approval).show(approval, at.asker)
+        desk = at.there(approval)
+        asked = desk.show(approval, at.asker)
+        outdated = desk.outdated(asked)
     if as_json:
         emit(objects.approval(asked, now_utc(), screen=True))
         return
-    for line in screen(asked, now_utc(), width=width(), may=no_say(asked, at.asker)):
+    may = no_say(asked, at.asker)
+    for line in screen(asked, now_utc(), width=width(), may=may, outdated=outdated):
         say(line)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ragflow.cli.frame import Frame, emit, say
+from ragflow.cli.frame import Frame, aside, emit, say
 from ragflow.cli.options import Json
 from ragflow.terminal import escape, wrapped
 
@@ -45,13 +45,14 @@ def doctor(
 ) -> None:
     """Check that all is sound, and say how to mend it.
 
-    The model, the store, the live generation, orphans, rights, space, OCR and extras. The exit code is
-    8 where a check fails.
+    The model, the store, the live generation, orphans, rights, space, OCR, extras, workflows, tools, and
+    runs that nobody works on. The exit code is 8 where a check fails.
     """
     from ragflow import doctor as checks
 
     frame: Frame = ctx.obj
-    found = checks.examine(frame.folder, overrides=frame.overrides, opener=frame.opener, fix=fix)
+    with aside():
+        found = checks.examine(frame.folder, overrides=frame.overrides, opener=frame.opener, fix=fix)
     if as_json:
         emit(checks.to_json(found))
     else:

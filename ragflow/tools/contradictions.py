@@ -92,6 +92,9 @@ def _http(name: str, tool: Tool, action: HttpAction) -> Iterator[Contradiction]:
         model(name, action.arguments)
     except SchemaUnfit as error:
         yield Contradiction((*here, "arguments"), str(error))
+    if "{" in action.url:
+        words = "url is fixed, no argument goes into it: put {argument: NAME} into query or body"
+        yield Contradiction((*here, "url"), words)
     for key, data in (("query", action.query), ("body", action.body)):
         for one in sorted(placeholders(data) - set(action.arguments)):
             known = near(one, tuple(action.arguments))

@@ -1,13 +1,14 @@
 """Whether arguments that a person put in place fit the tool: known before anything is decided."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ragflow.complaints import near
 from ragflow.errors import ConfigError, UsageError
 from ragflow.tools.arguments import Place, Unjudged, as_read, read
 from ragflow.tools.hiding import hiding
 from ragflow.tools.making import argument_names, performer
+from ragflow.tools.reading_tools import NoReading
 from ragflow.workflows.contracts import Object
 from ragflow.workflows.errors import ToolRefused
 
@@ -29,7 +30,7 @@ def fitting(config: "Config", tool: str) -> Reads | None:
     if tool not in config.tools:
         return None
     try:
-        made = performer(config, tool, _NoReading())
+        made = performer(config, tool, NoReading())
     except ConfigError:
         return None  # a machine that only decides: the run looks at them when it goes on
     names, free = argument_names(made), made.takes.model_config.get("extra") == "allow"
@@ -63,12 +64,3 @@ def _changed(before: Any, after: Any, place: Place) -> bool:
         except (LookupError, TypeError):  # it is missing, or the place names a type: judged as what holds it
             break
     return bool(before != after)
-
-
-class _NoReading:
-    """Stands in for the documents: nothing is called here."""
-
-    def _none(self, *_: Any, **__: Any) -> NoReturn:
-        raise AssertionError("the tool is only asked what it takes")
-
-    ask = search = route = fetch = _none

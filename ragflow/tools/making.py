@@ -40,7 +40,11 @@ def performer(config: "Config", name: str, reading: Reading) -> Performer:
     """
     tool = config.tools[name]
     if tool.python is not None:
-        made: Performer = python_tool(name, config.folder, tool.python)
+        try:
+            made: Performer = python_tool(name, config.folder, tool.python)
+        except ConfigError as error:
+            words = str(error).removeprefix(f"tools.{name}: ")
+            raise ConfigError(f"tools.{name}: {words}", hint=error.hint) from error
     elif tool.http is not None:
         made = HttpTool(
             tool.http, schemas.model(name, tool.http.arguments), _sending(config, name), config.secret

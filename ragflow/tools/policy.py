@@ -41,6 +41,12 @@ def listed(tools: Mapping[str, Tool], name: str, caller: Caller) -> Tool:
     if tool is None:
         raise ToolRefused(f'the tool "{name}" is not listed, so nobody may call it', kind="not_listed")
     if not may_call(tool, caller):
+        if not tool.roles:
+            raise ToolRefused(
+                f'the tool "{name}" has no roles, so nobody may call it',
+                kind="role",
+                hint=f"name in tools.{name}.roles who may: user:NAME, group:NAME or everyone",
+            )
         who = caller.actor if caller.role is None else f"{caller.actor} as {caller.role}"
         raise ToolRefused(f'{who} has no role that may call the tool "{name}"', kind="role")
     return tool

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,6 +40,15 @@ class FetchArguments(BaseModel):
 
 class NoSettings(Section):
     """These tools have none."""
+
+
+class NoReading:
+    """Stands in for the documents where a tool is looked at and not called."""
+
+    def _none(self, *_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("the tool is only asked what it takes")
+
+    ask = search = route = fetch = _none
 
 
 TAKES: Mapping[What, tuple[type[BaseModel], str]] = {

@@ -53,7 +53,8 @@ def workflow(
     """
     if not name or not name.isprintable() or name != name.strip():
         raise ValueError(f"a workflow's name is a word or a few, not {name!r}")
-    if not (isinstance(takes, type) and issubclass(takes, BaseModel)):  # type: ignore[redundant-expr]
+    model: object = takes
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise TypeError(f'takes of the workflow "{name}" is no pydantic model')
     if steps < 1 or not seconds > 0:
         raise ValueError(f'the workflow "{name}" may take no step or no time')

@@ -164,6 +164,10 @@ class Flow:
 
         Raises ``NotApproved``: it was rejected, or nobody decided in time.
         """
+        if isinstance(approvers, str) or not approvers:
+            raise TypeError("approvers of flow.approve is a list of who may agree, like ['group:leads']")
+        if not isinstance(expires, timedelta):
+            raise TypeError("expires of flow.approve is a timedelta, like timedelta(hours=72)")
         call = str(self._means.steps.next)
         shown = dict(details)
         key = sha256([self.run, call, what, shown])[:32]
@@ -252,8 +256,13 @@ def decided(steps: Steps, gate: Gate, request: Request) -> Decision:
     if decision.status in ("rejected", "expired"):
         by = f" by {decision.by}" if decision.by else ""
         why = f": {decision.comment}" if decision.comment else ""
+        expired = decision.status == "expired"
+        said = (
+            f"nobody decided on {action.tool} in time" if expired else f"{action.tool} was rejected{by}{why}"
+        )
         raise NotApproved(
-            f"{action.tool} was {decision.status}{by}{why} ({approval})",
-            status="rejected" if decision.status == "rejected" else "expired",
+            f"{said} ({approval})",
+            status="expired" if expired else "rejected",
+            hint=f"ragflow approvals show {approval}; ragflow runs retry RUN asks anew",
         )
     return decision

@@ -57,6 +57,13 @@ class Lease(Protocol):
         """Give it back."""
 
 
+def living(executor: str, connection: Connection, folder: Path) -> bool:
+    """Tell whether an executor holds its lease, without one of one's own: for those who only look."""
+    if connection.dialect.name == "postgresql":
+        return _has_session(executor, connection)
+    return _locked(folder, executor)
+
+
 def new_executor() -> str:
     """Return a name that no other process has: machine, process, chance."""
     host = "".join(sign if sign.isalnum() else "-" for sign in socket.gethostname().lower())[:40]
@@ -88,17 +95,7 @@ class FileLease:
 
     def alive(self, executor: str, connection: Connection) -> bool:  # noqa: ARG002 - files know
         """Tell whether the file of an executor is locked."""
-        try:
-            descriptor = os.open(self._folder / f"{executor}.lock", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look meet nobody
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return _locked(self._folder, executor)
 
     def take_again(self) -> None:
         """Nothing: a locked file is not lost."""
@@ -156,9 +153,7 @@ class SessionLease:
 
     def alive(self, executor: str, connection: Connection) -> bool:
         """Tell whether a session holds it. Where none does, it stays free until the transaction ends."""
-        # Shared: two that look at once do not take each other for the holder.
-        asked = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
-        return not connection.execute(asked, {"key": _key(executor)}).scalar_one()
+        return _has_session(executor, connection)
 
     def take_again(self) -> None:
         """Open a connection and lock. Raises ``DatabaseGone``."""
@@ -187,6 +182,26 @@ class SessionLease:
             with suppress(DBAPIError):
                 self._connection.close()
             self._connection = None
+
+
+def _locked(folder: Path, executor: str) -> bool:
+    try:
+        descriptor = os.open(folder / f"{executor}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look meet nobody
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _has_session(executor: str, connection: Connection) -> bool:
+    # Shared: two that look at once do not take each other for the holder.
+    asked = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
+    return not connection.execute(asked, {"key": _key(executor)}).scalar_one()
 
 
 def _key(executor: str) -> int:

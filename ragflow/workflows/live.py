@@ -5,6 +5,7 @@ Reading alone: no lease is taken, no table is made, and a workspace without work
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
@@ -14,9 +15,19 @@ from ragflow.records import Run, canonical
 from ragflow.workflows.database import server_engine
 from ragflow.workflows.dbos_engine import answering
 from ragflow.workflows.kept_steps import beside, looking, steps_of
-from ragflow.workflows.rows import FlowRow, row_of
+from ragflow.workflows.leases import living
+from ragflow.workflows.rows import LIVE, FlowRow, row_of
 from ragflow.workflows.run_records import live_record, requests_of
 from ragflow.workflows.tables import flows
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """How many runs go on; ``left``: those of them on which no process works; ``waiting``: for a person."""
+
+    running: int
+    left: int
+    waiting: int
 
 
 class LiveRuns:
@@ -61,6 +72,25 @@ class LiveRuns:
             else Run.from_json(row.record)
             for row in rows
         ]
+
+    def going(self, folder: Path) -> "Going | None":
+        """Count the runs in progress; None where none was ever begun. ``folder``: of leases.
+
+        Raises ``DatabaseGone``.
+        """
+        wanted = select(flows.c.status, flows.c.owner).where(flows.c.status.in_(LIVE))
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            rows = connection.execute(wanted).all()
+            owners = {row.owner for row in rows if row.owner is not None}
+            dead = {one for one in owners if not living(one, connection, folder)}
+        running = [row.owner for row in rows if row.status == "running"]
+        return Going(
+            running=len(running),
+            left=sum(owner is None or owner in dead for owner in running),
+            waiting=len(rows) - len(running),
+        )
 
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:

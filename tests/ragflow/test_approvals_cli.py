@@ -248,6 +248,19 @@ def test_the_commands_on_the_screen_work_as_they_stand(place: Place) -> None:
     assert place.run("approve", approval, "--digest", digest)[0] == 8
 
 
+def test_under_changed_rules_the_screen_offers_no_agreement(place: Place) -> None:
+    approval, digest = place.open()
+    path = place.folder / "ragflow.yaml"
+    path.write_text(path.read_text().replace("amount_over: 100", "amount_over: 90"))
+    _, out, _ = place.run("show", approval)
+    told = f"so that nobody can agree to it: ragflow runs resume {RUN} by user:mia asks anew."
+    assert told in " ".join(out.split())
+    assert "approvals approve" not in out
+    assert "approvals revise" not in out
+    assert place.run("approve", approval, "--digest", digest)[0] == 8
+    assert place.run("reject", approval, "--digest", digest)[0] == 0
+
+
 def test_a_revision_shows_what_was_and_what_is(place: Place) -> None:
     approval, digest = place.open()
     changes = ["--set", "amount=90", "--set", 'number="18"', "--set", "customer.vip=false"]

@@ -220,14 +220,17 @@ def test_what_was_revised_is_what_goes_on():
     assert approve(world.flow()) == approve(world.flow()) == {"amount": 3}
 
 
-@pytest.mark.parametrize("status", ["rejected", "expired"])
-def test_a_no_is_an_error_that_says_who(status):
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("rejected", "act was rejected by user:noor"), ("expired", "nobody decided on act in time")],
+)
+def test_a_no_is_an_error_that_says_who(status, words):
     world = World()
     with pytest.raises(Suspended):
         approve(world.flow())
     world.gate.decide(status)
     for _ in range(2):
-        with pytest.raises(NotApproved, match=f"act was {status} by user:noor") as raised:
+        with pytest.raises(NotApproved, match=words) as raised:
             approve(world.flow())
         assert raised.value.status == status
 
@@ -343,3 +346,19 @@ def test_a_run_that_waits_may_be_cut_before_and_after(at, after, revised):
 
 def test_by_default_a_step_is_tried_once():
     assert (ONCE.times, Retry().times) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"expires": "72h"}, "a timedelta"),
+        ({"approvers": "group:leads"}, "a list of who"),
+        ({"approvers": []}, "a list of who"),
+    ],
+)
+def test_a_person_is_asked_in_the_right_words_or_not_at_all(wrong, words):
+    world = World()
+    asked = {"approvers": ["group:leads"], "expires": timedelta(hours=1)} | wrong
+    with pytest.raises(TypeError, match=words):
+        world.flow().approve("publish", {}, **asked)
+    assert world.flow().step("a", Counted(7)) == 7  # no step was taken before

@@ -306,6 +306,7 @@ def test_a_webhook_that_is_turned_away_did_not_happen(tmp_path, server, monkeypa
         ({"http": {"url": "ftp://x/"}, "effect": "write"}, "no plain http or https address"),
         ({"http": {"url": "http://x/", "ask": {"url": "/refund"}}, "effect": "write"}, "no plain http"),
         ({"http": {"url": "http://x/"}}, "sends a POST: say effect: write"),
+        ({"http": {"url": "http://x/{order}"}, "effect": "write"}, "url is fixed, no argument goes into it"),
         ({"http": {"url": "http://x/", "method": "GET", "body": {}}}, "a GET has no body"),
         (
             {"http": {"url": "http://x/", "arguments": {"a": {"type": "text"}}}, "effect": "read"},

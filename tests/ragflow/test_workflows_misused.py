@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import engine_kit
@@ -183,3 +184,59 @@ def test_where_the_disk_is_full_the_hint_goes_on_with_the_run_that_was_begun(tmp
     assert "Traceback" not in done.stderr
     assert engine_kit.command(folder, "runs", "resume", run).returncode == 0
     assert engine_kit.did(folder) == ["first"]
+
+
+def looked(folder: Path, capsys) -> dict[str, tuple[str, str]]:
+    checks = json.loads(run(folder, capsys, "doctor", "--json")[1])["checks"]
+    return {one["name"]: (one["status"], one["message"]) for one in checks}
+
+
+def test_doctor_finds_modules_tools_and_runs_that_cannot_go_on(folder, capsys):
+    assert looked(folder, capsys)["workflows"] == ("ok", "2 in misused")
+    assert "runs" not in looked(folder, capsys)
+    assert not (folder / ".ragflow").exists()
+    (folder / "misused.py").write_text("raise ValueError('no')")
+    sys.modules.pop("misused", None)
+    with (folder / "ragflow.yaml").open("a") as stream:
+        stream.write(
+            "tools:\n  pay: {python: 'ragflow_nowhere:pay', roles: [everyone]}\n"
+            "  look: {use: search}\n"
+            "  tell: {use: webhook, effect: write, roles: [everyone],"
+            " settings: {url: 'https://x.example/', secret_env: RAGFLOW_UNSET_HOOK}}\n"
+        )
+    found = looked(folder, capsys)
+    status, message = found["workflows"]
+    assert (status, "misused cannot be imported: ValueError: no" in message) == ("fail", True)
+    status, message = found["tools"]
+    assert (status, message.startswith("tools.pay: the module ragflow_nowhere")) == ("fail", True)
+    assert found["variables"] == (
+        "warn", "environment variables of tools are not set: RAGFLOW_UNSET_HOOK (tell)",
+    )  # fmt: skip
+    configured = (folder / "ragflow.yaml").read_text()
+    (folder / "ragflow.yaml").write_text(re.sub("  pay: .*\n", "", configured))
+    assert looked(folder, capsys)["tools"] == ("warn", "nobody may call look: no roles are named")
+
+
+def test_doctor_tells_a_run_whose_process_died_from_one_that_goes_on(tmp_path, capsys):
+    folder = engine_kit.workspace(tmp_path / "w")
+    try:
+        process = engine_kit.child(folder, "run", "slow")
+        while not (folder / "looking").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert looked(folder, capsys)["runs"] == ("ok", "1 in progress, 0 waiting for a person")
+        process.kill()
+        process.wait()
+        status, message = looked(folder, capsys)["runs"]
+        assert (status, message.endswith("on 1 of those in progress nobody works")) == ("warn", True)
+    finally:
+        engine_kit.end_children()
+        sys.modules.pop("flows", None)
+
+
+def test_doctor_says_that_the_server_of_runs_does_not_answer(folder, capsys):
+    with (folder / "ragflow.yaml").open("a") as stream:
+        stream.write("database: {url: 'postgresql://owner@127.0.0.1:9/none'}\n")
+    status, message = looked(folder, capsys)["runs"]
+    assert status == "fail"
+    assert message.startswith("runs in progress cannot be seen: the database postgresql")
