@@ -5,7 +5,6 @@ how it ended is appended to the run records once, and DBOS forgets it. See docs/
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -16,7 +15,6 @@ from sqlalchemy import Engine
 
 from indexes.generations import Generations
 from ragflow.errors import NotAllowed, NotFound, UsageError, map_errors
-from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.reading import AppReading, caller_of, rights_now
 from ragflow.records import Run, new_id, timestamp
@@ -27,7 +25,7 @@ from ragflow.workflows.database import Database, server_engine
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.discovery import discover, named
-from ragflow.workflows.errors import InputUnfit, RunHeld, WorkflowFailed
+from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
 from ragflow.workflows.kept import as_json
@@ -38,6 +36,7 @@ from ragflow.workflows.wiring import Reach, reach
 
 if TYPE_CHECKING:
     from ragflow.app import App
+    from ragflow.history import History
     from ragflow.workflows.working import Say, Worker
 
 WAITING = 7
@@ -63,7 +62,7 @@ class Orchestration:
     ``NoRight``; a run that was begun then stays as it was, and can be resumed.
     """
 
-    def __init__(self, app: "App", runs: RunStore, history: History) -> None:
+    def __init__(self, app: "App", runs: RunStore, history: "History") -> None:
         self._app = app
         self._config = app.config
         self._runs, self._history = runs, history
@@ -130,19 +129,19 @@ class Orchestration:
             NotAllowed: the asker stands in for others.
         """
         found = named(self.workflows, workflow)
-        try:
-            given = redact_all(as_json(input, "input"), self._config.runs.redact)
-        except WorkflowFailed as error:
-            raise InputUnfit(f"the input is no JSON: {error.__cause__}") from error
-        return self._begin(found, given, asker, detach=detach)
+        return self._begin(
+            found, redact_all(as_json(input, "input"), self._config.runs.redact), asker, detach=detach
+        )
 
     @map_errors()
     def go_on(self, run: str) -> Report:
         """Go on with a run whose decision came; as it is, where another process works on it."""
         row = self._executor(resuming=True).rows.get(run)
         if row.live:
-            with suppress(RunHeld):
-                self._resumed(row)
+            try:
+                return self._resumed(row)
+            except RunHeld:
+                pass
         return self._report(run)
 
     @map_errors()
@@ -157,7 +156,7 @@ class Orchestration:
         row = self._own(run, asker)
         if row.live:
             self._resumed(row)
-        return self._shown(row.run, asker)
+        return self._shown(row.run, asker)  # what it took from documents may be closed to them by now
 
     @map_errors()
     def cancel(self, run: str, asker: Asker) -> Report:
@@ -249,13 +248,14 @@ class Orchestration:
         row = executor.rows.begin(values, owned=not detach)
         if not detach:
             executor.run(row, found, lambda taken: caller_of(taken, asker))
-        return self._shown(row.run, asker)
+        return self._report(row.run)
 
-    def _resumed(self, row: FlowRow) -> None:
+    def _resumed(self, row: FlowRow) -> Report:
         exporting.ready(self._config)
         found, caller = self._prepared(row)
         executor = self._executor(resuming=True)
         executor.run(executor.rows.take_over(row.run), found, caller)
+        return self._report(row.run)
 
     def _prepared(self, row: FlowRow) -> tuple[Workflow, CallerOf]:
         """Return what executes a run, before it is taken: nothing is changed where that cannot be.
@@ -283,7 +283,7 @@ class Orchestration:
         report = self._report(run)
         if self._readable(run, asker):
             return report
-        bare = {"input": None, "steps": [], "output": None, "approvals": []}
+        bare: dict[str, Any] = {"input": None, "steps": [], "output": None, "approvals": []}
         return Report({**report.record, **bare}, report.exit_code)
 
     def _report(self, run: str) -> Report:

@@ -253,10 +253,9 @@ class Toolbox:
         takes = self._made[tool].takes
         try:
             text = canonical(dict(arguments))
-            size = len(text.encode())
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError) as error:
             raise self._unfit(tool, f"they are no JSON: {error}") from None
-        if size > MOST_BYTES:
+        if len(text.encode(errors="replace")) > MOST_BYTES:
             raise self._unfit(tool, f"they have more than {MOST_BYTES:,} bytes")
         extra = "allow" if takes.model_config.get("extra") == "allow" else "forbid"
         try:

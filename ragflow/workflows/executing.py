@@ -170,8 +170,7 @@ class Executor:
             values["error"] = None if error is None else canonical(error)
         else:
             values["input"] = "{}"  # the record has it, and erasing and expiring look there
-        if not self.rows.end(row, values):
-            raise RunHeld(f"{row.run} was taken by another process")
+        self.rows.end(row, values)
         with answering(self._durable.engine):
             self._durable.forget(row.run)
 

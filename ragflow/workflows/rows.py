@@ -17,7 +17,7 @@ from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import RunHeld
 from ragflow.workflows.leases import Lease
-from ragflow.workflows.tables import calls, effects, flows, requests
+from ragflow.workflows.tables import flows, requests
 
 LiveStatus = Literal["running", "waiting", "done", "failed", "cancelled"]
 Standing = Literal["mine", "cancelled", "lost"]
@@ -94,11 +94,11 @@ class Rows:
 
     def find(self, run: str) -> FlowRow | None:
         """Return a run's row, or None."""
-        return self._first(flows.c.run == run)
+        return next(iter(self._rows(flows.c.run == run)), None)
 
     def newest(self, actor: str) -> FlowRow | None:
         """Return the newest run of an actor, or None."""
-        return self._first(of_actor(actor))
+        return next(iter(self._rows(of_actor(actor))), None)
 
     def take_over(self, run: str) -> FlowRow:
         """Become the owner of a live run.
@@ -156,10 +156,7 @@ class Rows:
         return self._mine(row, owner=None)
 
     def end(self, row: FlowRow, values: Mapping[str, Any]) -> bool:
-        """Write how a run ended; requests of it that nobody decided have expired with it.
-
-        What its effects gave goes: the record has it, and erasing and expiring look there.
-        """
+        """Write how a run ended; requests of it that nobody decided have expired with it."""
         with self._database.begin() as connection:
             changed = connection.execute(self._where_mine(row).values(owner=None, **values))
             if changed.rowcount != 1:
@@ -169,7 +166,6 @@ class Rows:
                 .where(requests.c.run == row.run, requests.c.status == "pending")
                 .values(status="expired")
             )
-            connection.execute(effects.update().where(effects.c.run == row.run).values(result=None))
         return True
 
     def ask_to_cancel(self, run: str) -> None:
@@ -216,22 +212,18 @@ class Rows:
             return [one for one in executors if not self._lease.alive(one, connection)]
 
     def expire(self, before: str) -> None:
-        """Remove the rows of runs that ended and began before a timestamp, with their effects and calls."""
-        old = flows.c.status.not_in(LIVE) & (flows.c.created < before)
-        runs = select(flows.c.run).where(old)
+        """Remove the rows of runs that ended and began before a timestamp."""
         with self._database.begin() as connection:
-            for table in (effects, calls):
-                connection.execute(table.delete().where(table.c.run.in_(runs)))
+            old = flows.c.status.not_in(LIVE) & (flows.c.created < before)
             connection.execute(flows.delete().where(old))
 
-    def _first(self, condition: "ColumnElement[bool]") -> FlowRow | None:
+    def _rows(self, condition: Any) -> list[FlowRow]:
         # Ids and times tell seconds: of two runs of one second, the one that has not ended is the newer.
         ended = flows.c.status.not_in(LIVE)
         newest = (flows.c.created.desc(), ended, flows.c.run.desc())
         wanted = select(flows).where(condition).order_by(*newest).limit(1)
         with self._database.begin() as connection:
-            found = connection.execute(wanted).one_or_none()
-        return None if found is None else row_of(found)
+            return [row_of(one) for one in connection.execute(wanted)]
 
     def _where_mine(self, row: FlowRow) -> Any:
         return flows.update().where(

@@ -10,17 +10,11 @@ from pathlib import Path
 import pytest
 from engine_kit import PASSWORD
 from postgres import Postgres
-from sqlalchemy import select
 
-from ragflow.tool_sections import Tool
-from ragflow.tools.counting import Counts
-from ragflow.tools.effects import Effects
 from ragflow.workflows import leases
-from ragflow.workflows.contracts import Action, Caller
 from ragflow.workflows.database import Database
 from ragflow.workflows.errors import DatabaseGone, RunHeld
 from ragflow.workflows.rows import Rows
-from ragflow.workflows.tables import calls, effects, flows
 
 NOW = "2026-01-02T00:00:00Z"
 
@@ -218,22 +212,3 @@ def test_a_user_has_no_run_of_one_whose_name_has_other_letters(database, lease):
         rows.begin({**VALUES, "run": f"r-{at}", "actor": (actor, "everyone")}, owned=False)
     newest = [rows.newest(actor) for actor in ("user:mia", "user:MIA", "user:mi_")]
     assert [one and one.run for one in newest] == ["r-1", None, None]
-
-
-def test_what_effects_gave_goes_with_the_end_of_their_run_and_the_rest_when_it_expires(database, lease):
-    rows = Rows(database, lease)
-    row = rows.begin(VALUES, owned=True)
-    caller = Caller("user:mia", (), (), row.run, "count", row.owner, row.fence)
-    action = Action("publish", "write", {"text": "the salary"}, "0", "p", "k")
-    done = Effects(database)
-    done.claim(action.key, action, caller)
-    done.end(action.key, caller, "settled", {"result": "the salary"})
-    Counts(database).count("publish", Tool(python="a:b"), row.run, "0", {})
-    assert rows.end(row, {"status": "done"})
-    with database.begin() as connection:
-        (kept,) = connection.execute(select(effects)).mappings()
-    assert (kept["state"], kept["result"]) == ("settled", None)
-    assert "salary" not in str(kept)
-    rows.expire(NOW)
-    with database.begin() as connection:
-        assert [connection.execute(select(table)).all() for table in (flows, effects, calls)] == [[]] * 3

@@ -312,6 +312,6 @@ def test_two_workspaces_have_modules_of_one_name_each_its_own(tmp_path):
 
 def test_arguments_that_no_database_takes_do_not_fit(folder):
     workspace = made(folder, "untold")
-    with pytest.raises(ToolRefused, match="they are no JSON"):
+    with pytest.raises(ToolRefused, match="do not fit"):
         workspace.call("untold", {"text": "half of a pair: \ud800"})
     workspace.database.close()
