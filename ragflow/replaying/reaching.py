@@ -10,7 +10,8 @@ from ragflow.records import Run
 from ragflow.redact import redact_all
 from ragflow.replaying.replay import Replayed
 from ragflow.replaying.runs import Ways, replayed_run
-from ragflow.replaying.steps import Knowing, RecordedSteps, TapedReading
+from ragflow.replaying.steps import Knowing, RecordedSteps
+from ragflow.tools.policy import policy_digest
 from ragflow.workflows.contracts import Json, Object
 from ragflow.workflows.database import Database
 from ragflow.workflows.discovery import discover
@@ -30,7 +31,6 @@ def replayed(record: Run, config: Config) -> Replayed:
     hide = config.runs.redact
     knowing = Knowing(config, hide, lambda kept: error_from_json(dict(kept)), workflows)
     with nowhere() as database:
-        policy = reach(config, database, TapedReading(config)).policy
 
         def means(steps: RecordedSteps) -> Means:
             return reach(config, database, steps.reading).means(workflows)(steps)
@@ -42,7 +42,7 @@ def replayed(record: Run, config: Config) -> Replayed:
             told: dict[str, Any] = redact_all(dict(of_error(raised).output), hide)
             return told
 
-        return replayed_run(record, Ways(knowing, means, value, error, policy))
+        return replayed_run(record, Ways(knowing, means, value, error, policy_digest(config)))
 
 
 def nowhere() -> Database:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ragflow import identity
 from ragflow.records import Run, canonical
 from ragflow.replaying.differing import changes, unified
 from ragflow.replaying.replay import Replayed
 from ragflow.replaying.steps import Astray, Knowing, RecordedSteps, source_changed
 from ragflow.workflows.contracts import Caller, Json, Object, Suspended
-from ragflow.workflows.declaring import Workflow
+from ragflow.workflows.declaring import Workflow, read_input
 from ragflow.workflows.flow import Flow, Means
 
 
@@ -64,7 +65,7 @@ def _executed(record: Run, found: Workflow, steps: RecordedSteps, ways: Ways) ->
     given: Any = record.input
     flow = Flow(ways.means(steps), caller_of(record, found.name))
     try:
-        now = ways.of_value(found.function(flow, found.takes.model_validate(given["input"])))
+        now = ways.of_value(found.function(flow, read_input(found, given["input"])))
     except Astray as astray:
         if steps.left or not _ended_outside(record):
             steps.changes.append(str(astray))
@@ -84,7 +85,7 @@ def caller_of(record: Run, workflow: str) -> Caller:
     return Caller(
         actor=record.actor[0],
         readers=tuple(sorted(record.actor)),
-        roles=tuple(one for one in record.actor if one != "everyone"),
+        roles=tuple(one for one in record.actor if one != identity.EVERYONE),
         run=record.run,
         workflow=workflow,
     )

@@ -16,6 +16,7 @@ from ragflow.steps import Step
 from ragflow.workflows.contracts import Caller, Json, Kind, Object
 from ragflow.workflows.declaring import Workflow
 from ragflow.workflows.errors import ToolRefused
+from ragflow.workflows.kept import as_json
 
 _COUNTED = ("rate", "budget")  # what other runs did decides these
 _OWN = ("spent",)  # of an answer within a run: what it took then
@@ -99,9 +100,7 @@ class RecordedSteps:
         return known["output"]
 
     def _json(self, value: object) -> Json:
-        import json
-
-        return redact_all(json.loads(canonical(value)), self._knowing.hide)
+        return redact_all(as_json(value, "again"), self._knowing.hide)
 
     # -- asks ------------------------------------------------------------------------------------
 
