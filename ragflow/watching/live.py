@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, inspect, select
 
 from ragflow.config import Config
 from ragflow.records import Run
@@ -60,11 +60,16 @@ def connected(config: Config, runs: RunStore) -> Iterator[Connection | None]:
             there = connection is not None and connection.dialect.has_table(connection, flows.name)
             yield connection if there else None
         return
-    from ragflow.workflows.database import Database
+    from ragflow.workflows.database import server_engine
+    from ragflow.workflows.dbos_engine import answering
 
     password = config.secret(place.password_env) if place.password_env else None
-    with Database.of_url(place.url, password) as database, database.begin() as connection:
-        yield connection
+    engine = server_engine(place.url, password, connections=1)
+    try:
+        with answering(engine), engine.connect() as connection:
+            yield connection if inspect(connection).has_table(flows.name) else None
+    finally:
+        engine.dispose()
 
 
 def now(connection: Connection, *, actor: str | None, since: str, moment: str) -> Live:
