@@ -51,7 +51,8 @@ class ConfiguredGate:
     def open(self, request: Request) -> str:
         """Ask, and return the request's id; the same one for the same request, whoever opens it again.
 
-        Those whom ``notify`` names are told once; where that failed it is tried again here.
+        Those whom ``notify`` names are told once; where that failed it is tried again here, which a run does
+        only where its process died before the step was kept.
 
         Raises:
             ToolRefused: there is nobody who could approve it.

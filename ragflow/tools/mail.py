@@ -21,6 +21,7 @@ from ragflow.workflows.errors import ToolFailed, WhyFailed
 
 if TYPE_CHECKING:
     from smtplib import SMTP
+    from ssl import SSLContext
 
 # A mailbox as nearly everybody has one: nothing in it can end a header or a command.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -220,7 +221,7 @@ def session(settings: MailSettings, addresses: Sequence[str], timeout: float, ow
                 except OSError as error:
                     failed = error
                     continue
-                return made if implicit is None else implicit.wrap_socket(made, server_hostname=host)
+                return made if implicit is None else _encrypted(made, implicit, host)
             raise failed or OSError(f"{host} has no address")
 
     made = Session(settings.host, settings.port, local_hostname=own, timeout=timeout)
@@ -231,6 +232,14 @@ def session(settings: MailSettings, addresses: Sequence[str], timeout: float, ow
         made.close()
         raise
     return made
+
+
+def _encrypted(plain: socket.socket, context: "SSLContext", host: str) -> socket.socket:
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
 
 
 def _bracketed(host: str) -> str:
