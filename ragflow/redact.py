@@ -1,11 +1,12 @@
 """Find secrets and personal data in a text, and take them out before it is recorded."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["secret", "personal"]
+CLOSED = "[redacted]"  # what stands for a value that nobody is to see
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +142,20 @@ def apart(spans: Iterable[Private]) -> tuple[Private, ...]:
     return tuple(joined)
 
 
-def redact_all(value: Any, kinds: Collection[Kind]) -> Any:
-    """Return a JSON value with every text in it redacted; keys are names and stay."""
-    if not kinds:
+def redact_all(value: Any, kinds: Collection[Kind], *, closed: Collection[str] = ()) -> Any:
+    """Return a JSON value with every text in it redacted; keys are names and stay.
+
+    ``closed``: keys, at any depth, whose values are taken out whole.
+    """
+    if not kinds and not closed:
         return value
     if isinstance(value, str):
         return redact(value, kinds)
-    if isinstance(value, dict):
-        return {key: redact_all(each, kinds) for key, each in value.items()}
-    if isinstance(value, list):
-        return [redact_all(each, kinds) for each in value]
+    if isinstance(value, Mapping):
+        return {
+            key: CLOSED if key in closed else redact_all(each, kinds, closed=closed)
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact_all(each, kinds, closed=closed) for each in value]
     return value

@@ -4,13 +4,13 @@ Private data is taken out here, as ``runs.redact`` and a tool's own ``redact`` s
 digest binds stay in their column as they are: they are what will be done.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from ragflow.approvals.rules import judged
 from ragflow.config import Config
 from ragflow.records import without
-from ragflow.redact import Kind, redact
+from ragflow.redact import Kind, redact, redact_all
 from ragflow.workflows.contracts import About, Object, Request
 
 _KEPT = (
@@ -18,7 +18,6 @@ _KEPT = (
     "missing", "related", "warnings", "route", "generation", "model", "rejected",
 )  # fmt: skip
 _QUESTIONS = ("question", "standalone")
-CONCEALED = "[redacted]"
 
 
 def gathered(request: Request, config: Config) -> dict[str, Any]:
@@ -68,14 +67,7 @@ def _answer(about: About, kinds: Collection[Kind]) -> dict[str, Any] | None:
 
 def concealed(value: Any, names: Collection[str], kinds: Collection[Kind]) -> Any:
     """Return arguments as they may be shown: named keys (at any depth) closed, private data taken out."""
-    if isinstance(value, Mapping):
-        return {
-            key: CONCEALED if key in names else concealed(inside, names, kinds)
-            for key, inside in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [concealed(inside, names, kinds) for inside in value]
-    return redact(value, kinds) if isinstance(value, str) else value
+    return redact_all(value, kinds, closed=names)
 
 
 def readable(answer: Object | None, hidden: Collection[str]) -> dict[str, Any] | None:

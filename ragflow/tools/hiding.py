@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ragflow.redact import Kind, redact
+from ragflow.redact import CLOSED, Kind, redact
 from ragflow.workflows.contracts import Json
 
 if TYPE_CHECKING:
     from ragflow.config import Config
 
-REDACTED = "[redacted]"
 _SHORTEST = 4  # a shorter value stands in any text, and would make all of it unreadable
 
 
@@ -40,7 +39,7 @@ class Hiding:
             return [self.value(one, fields) for one in value]
         if isinstance(value, dict):
             return {
-                self.text(key): REDACTED if key in fields else self.value(inner, fields)
+                self.text(key): CLOSED if key in fields else self.value(inner, fields)
                 for key, inner in value.items()
             }
         return value

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from ragflow.errors import OutsideCause
 from ragflow.records import canonical, sha256
+from ragflow.redact import CLOSED
 from ragflow.steps import Step
 from ragflow.tool_sections import Tool
 from ragflow.tools.counting import Counts
 from ragflow.tools.declared import Performer, State
-from ragflow.tools.hiding import REDACTED, Hiding, hiding
+from ragflow.tools.hiding import Hiding, hiding
 from ragflow.tools.making import performer
 from ragflow.tools.policy import listed, may_call, policy_digest
 from ragflow.tools.sending import MOST_BYTES
@@ -103,7 +104,7 @@ class Toolbox:
                     kind="arguments",
                     hint="reject the action, and begin again with other arguments",
                 )
-            elif value == REDACTED:
+            elif value == CLOSED:
                 raise ToolRefused(f'the argument "{name}" of "{action.tool}" is gone', kind="arguments")
         return wanted
 
