@@ -97,6 +97,14 @@ class RunStore:
         except StoreDamaged:
             return False
 
+    def owner(self, run: str) -> str | None:
+        """Return whose a run is by its row, whatever became of its record; None where there is none."""
+        with reading(self.path) as connection:
+            if connection is None:
+                return None
+            found = connection.execute(select(_runs.c.owner).where(_runs.c.run == run)).scalar_one_or_none()
+            return None if found is None else str(found)
+
     def list(self, limit: int, *, owner: str | None = None) -> tuple[Run, ...]:
         """Return at most ``limit`` runs, newest first, of one owner or of all."""
         return self._rows(True if owner is None else _runs.c.owner == owner, limit=limit)

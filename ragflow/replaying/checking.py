@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ragflow.errors import CannotSay
+from ragflow.errors import CannotSay, NotFound
 from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.records import Run
@@ -74,7 +74,9 @@ class Checked:
 
 def checked(runs: RunStore, history: History, asker: Asker, run: str) -> Checked:
     """Check one run. Raises ``NotFound``; a record that is none any more is a changed one."""
-    if run != "last" and runs.check(run) == "changed" and not runs.readable(run):
+    if run != "last" and not runs.readable(run) and (owner := runs.owner(run)) is not None:
+        if owner != asker.actor and (asker.acting or not asker.auditor):
+            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
         return Checked((_damaged(run),))
     record = ended(history.get(run, asker))
     return Checked((_one(record, runs.check(record.run) or "changed", runs),))

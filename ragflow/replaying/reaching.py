@@ -22,14 +22,16 @@ from ragflow.workflows.tables import metadata
 from ragflow.workflows.wiring import reach
 
 
-def replayed(record: Run, config: Config) -> Replayed:
+def replayed(record: Run, config: Config, *, own: bool = True) -> Replayed:
     """Execute a recorded workflow again with the configuration and the source of today.
+
+    ``own``: the record is this workspace's. One from elsewhere has no module imported that it names.
 
     Raises ``UnknownWorkflow`` where a module of ``workflows`` cannot be imported.
     """
     workflows = discover(config.workflows, config.folder)
     hide = config.runs.redact
-    knowing = Knowing(config, hide, lambda kept: error_from_json(dict(kept)), workflows)
+    knowing = Knowing(config, hide, lambda kept: error_from_json(dict(kept), importing=own), workflows)
     with nowhere() as database:
 
         def means(steps: RecordedSteps) -> Means:

@@ -15,6 +15,7 @@ from ragflow.library import Library
 from ragflow.records import Run
 from ragflow.replaying import exporting, trying
 from ragflow.replaying.checking import Checked, checked, checked_all, checked_file, ended
+from ragflow.replaying.exporting import Exported
 from ragflow.replaying.real import Real
 from ragflow.replaying.replay import Again, Replayed, again, compared, differing_rules, tried
 from ragflow.replaying.tape import Json, Tape, documents
@@ -59,17 +60,26 @@ class Replaying:
             UsageError: it is of a kind that has no tape, or ``changed`` names nothing that there is.
         """
         file = _file(run)
-        if file is not None:
-            kept = exporting.read(file)
-            record, tape, rules, wrong = kept.record, kept.tape, kept.rules, kept.wrong
-        else:
-            record, tape = self._found(run, asker)
-            rules = self._runs.rules(record.policy) if record.policy else None
-            wrong = CHANGED if self._runs.check(record.run) == "changed" else None
-        if wrong is not None:
-            return Replayed(record.run, record.kind, same=False, changes=(wrong,), configuration=None)
+        if file is None:
+            return self._again(self._kept(run, asker), asker, changed, own=True)
+        try:
+            return self._again(exporting.read(file), asker, changed, own=False)
+        except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+            # Its digests are those of what it holds, which is nothing that a run could have left.
+            raise UsageError(f"{file} is no exported run", hint="ragflow runs export RUN -o FILE") from error
+
+    def _kept(self, run: str, asker: Asker) -> Exported:
+        record, tape = self._found(run, asker)
+        rules = self._runs.rules(record.policy) if record.policy else None
+        return Exported(record, tape, rules, CHANGED if self._runs.check(record.run) == "changed" else None)
+
+    def _again(self, kept: Exported, asker: Asker, changed: str | None, *, own: bool) -> Replayed:
+        """``own``: it was written by this workspace, so that errors may be of any module that it names."""
+        record, tape, rules = kept.record, kept.tape, kept.rules
+        if kept.wrong is not None:
+            return Replayed(record.run, record.kind, same=False, changes=(kept.wrong,), configuration=None)
         if record.kind == "workflow":
-            return self._noted(self._workflow(record, changed), record)
+            return self._noted(self._workflow(record, changed, own=own), record)
         if record.kind != "ask":
             raise UsageError(
                 f"{record.run} is a run of kind {record.kind}: only answers and workflows replay"
@@ -134,7 +144,7 @@ class Replaying:
                 outside = trying.searching(models, lambda: real.workshop(value))
             return again(tape, self._config, outside=outside)
 
-    def _workflow(self, record: Run, changed: str | None) -> Replayed:
+    def _workflow(self, record: Run, changed: str | None, *, own: bool) -> Replayed:
         if changed is not None:
             raise UsageError(f"{record.run} is a workflow: --with replays answers", hint="leave --with away")
         if record.input is None or record.erased:
@@ -142,7 +152,7 @@ class Replaying:
             return Replayed(record.run, "workflow", same=None, reason=reason, configuration=None)
         from ragflow.replaying.reaching import replayed  # what workflows need is slow to import
 
-        return replayed(record, self._config)
+        return replayed(record, self._config, own=own)
 
 
 def _file(run: str) -> Path | None:

@@ -5,6 +5,7 @@ module and name where it can be made again of its arguments; else ``WorkflowFail
 """
 
 import json
+import sys
 from collections.abc import Collection
 from importlib import import_module
 from typing import Any
@@ -48,10 +49,13 @@ def error_to_json(error: Exception, kinds: Collection[Kind]) -> dict[str, Any]:
     return kept
 
 
-def error_from_json(kept: dict[str, Any]) -> Exception:
-    """Return the error that was kept, of the same type where that can be."""
+def error_from_json(kept: dict[str, Any], *, importing: bool = True) -> Exception:
+    """Return the error that was kept, of the same type where that can be.
+
+    ``importing``: its module may be imported; else it must be there already.
+    """
     try:
-        found: Any = import_module(kept["module"])
+        found: Any = import_module(kept["module"]) if importing else sys.modules[kept["module"]]
         for part in kept["type"].split("."):
             found = getattr(found, part)
         if isinstance(found, type) and issubclass(found, RagflowError) and kept["made_of"] is not None:

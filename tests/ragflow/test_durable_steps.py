@@ -208,3 +208,12 @@ def test_a_step_counts_as_begun_before_it_is_asked_whether_it_may():
     with pytest.raises(Stopped):
         steps.take("one", lambda _: None)
     assert (seen, steps.busy, steps.next) == ([True], False, 0)
+
+
+def test_an_error_of_a_record_from_elsewhere_imports_nothing():
+    kept = {"message": "no", "hint": "", "made_of": ["no"]}
+    strange = {**kept, "module": "wsgiref.validate", "type": "WSGIWarning"}
+    assert isinstance(error_from_json(strange, importing=False), errors.WorkflowFailed)
+    assert "wsgiref.validate" not in sys.modules
+    known = {**kept, "module": "builtins", "type": "ValueError"}
+    assert type(error_from_json(known, importing=False)) is ValueError

@@ -29,9 +29,10 @@ from ragflow.cli import main
 from ragflow.errors import NotFound, UsageError
 from ragflow.identity import Asker
 from ragflow.passages import Scored, candidates
-from ragflow.records import canonical
+from ragflow.records import canonical, digest_of
 from ragflow.replaying import shapes
 from ragflow.replaying.replay import Replayed, bare
+from ragflow.replaying.tape import digest_of_tape, packed
 from ragflow.runs import RunStore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -404,6 +405,32 @@ def test_what_is_no_exported_run_is_refused_in_one_sentence(
     file.write_text(text)
     with opened(workspace) as app, pytest.raises(UsageError, match="is no exported run"):
         app.replaying().replay(str(file), ALL)
+
+
+@pytest.mark.parametrize("tape", [{}, {"schema": "ragflow.tape/1"}, {"schema": "ragflow.tape/1", "asked": 1}])
+def test_a_file_that_was_made_up_is_refused_in_one_sentence(
+    workspace: Path, tmp_path: Path, tape: dict[str, Any]
+) -> None:
+    """Its digests are right, for it was written by a program; what it holds is no run."""
+    run = answered(workspace).run
+    with opened(workspace) as app:
+        shown: Any = app.replaying().export(str(run), ALL)
+        record = {**shown["record"], "tape": digest_of_tape(packed(tape))}
+        record["digest"] = digest_of(record)
+        file = tmp_path / "ticket.json"
+        file.write_text(json.dumps({**shown, "record": record, "tape": tape}))
+        with pytest.raises(UsageError, match="is no exported run"):
+            app.replaying().replay(str(file), ALL)
+
+
+def test_a_record_that_is_none_any_more_is_there_for_its_owner_alone(workspace: Path) -> None:
+    run = str(answered(workspace).run)
+    with sqlite3.connect(workspace / ".ragflow" / "runs.sqlite") as connection:
+        connection.execute("UPDATE runs SET record = 'none'")
+    with opened(workspace) as app:
+        assert app.replaying().verify(run, ALL).changed == (run,)
+        with pytest.raises(NotFound, match="not found"):
+            app.replaying().verify(run, Asker("user:jo", ALL.readers))
 
 
 # -- the command line -------------------------------------------------------------------------------
