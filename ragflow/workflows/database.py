@@ -36,7 +36,7 @@ class Database:
 
         with writing(path):
             pass
-        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, hide_parameters=True)
 
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -112,6 +112,7 @@ def server_engine(url: str, password: str | None, *, connections: int) -> Engine
         made = made.set(password=password)
     engine = create_engine(
         made,
+        hide_parameters=True,  # what steps gave stands in no error
         pool_pre_ping=True,
         pool_size=connections,
         max_overflow=0,

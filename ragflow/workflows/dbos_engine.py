@@ -226,7 +226,7 @@ def sqlite_engine(path: Path) -> SqlEngine:
     from ragflow.run_files import create_file
 
     create_file(path)
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:

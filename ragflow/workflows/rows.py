@@ -218,6 +218,7 @@ class Rows:
             connection.execute(flows.delete().where(old))
 
     def _rows(self, condition: Any) -> list[FlowRow]:
+        """Return the newest row that meets a condition, if there is one."""
         # Ids and times tell seconds: of two runs of one second, the one that has not ended is the newer.
         ended = flows.c.status.not_in(LIVE)
         newest = (flows.c.created.desc(), ended, flows.c.run.desc())
