@@ -46,10 +46,7 @@ DBOS_FILE = "dbos.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run as it is now: ``record`` is ``ragflow.run/1``; ``exit_code`` 7 while it waits for a person.
-
-    The record is without contents where the run names what its user may not read any more.
-    """
+    """A run as it is now: ``record`` is ``ragflow.run/1``; ``exit_code`` 7 while it waits for a person."""
 
     record: Mapping[str, Any]
     exit_code: int
@@ -154,9 +151,7 @@ class Orchestration:
             WorkflowChanged: its workflow's source is another one now. The run stays as it was.
         """
         row = self._own(run, asker)
-        if row.live:
-            self._resumed(row)
-        return self._shown(row.run, asker)  # what it took from documents may be closed to them by now
+        return self._shown(self._resumed(row) if row.live else self._report(row.run), asker)
 
     @map_errors()
     def cancel(self, run: str, asker: Asker) -> Report:
@@ -172,9 +167,9 @@ class Orchestration:
         try:
             taken = executor.rows.take_over(row.run)
         except RunHeld:
-            return self._shown(row.run, asker)  # its owner sees it before the next step
+            return self._shown(self._report(row.run), asker)  # its owner sees it before the next step
         executor.end(taken, CANCELLED)
-        return self._shown(row.run, asker)
+        return self._shown(self._report(row.run), asker)
 
     @map_errors()
     def retry(self, run: str, asker: Asker) -> Report:
@@ -268,23 +263,26 @@ class Orchestration:
         now = rights_now(self._config, row.actor[0])
         return found, lambda taken: caller_of(taken, now)
 
-    def _own(self, run: str, asker: Asker) -> FlowRow:
-        rows = self._executor(resuming=False).rows
-        row = rows.newest(asker.actor) if run == "last" else rows.find(run)
-        if row is None or row.actor[0] != asker.actor or not (row.live or self._readable(row.run, asker)):
-            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
-        return row
-
-    def _readable(self, run: str, asker: Asker) -> bool:
-        return self._history.shows(Run.from_json(self._report(run).record), asker)
-
-    def _shown(self, run: str, asker: Asker) -> Report:
-        """Return a run of the asker, without its contents where it names what they may not read now."""
-        report = self._report(run)
-        if self._readable(run, asker):
+    def _shown(self, report: Report, asker: Asker) -> Report:
+        """Return a run of the asker, without its contents where it names what they may not read any more."""
+        if self._readable(report, asker):
             return report
         bare: dict[str, Any] = {"input": None, "steps": [], "output": None, "approvals": []}
         return Report({**report.record, **bare}, report.exit_code)
+
+    def _readable(self, report: Report, asker: Asker) -> bool:
+        return self._history.shows(Run.from_json(report.record), asker)
+
+    def _own(self, run: str, asker: Asker) -> FlowRow:
+        rows = self._executor(resuming=False).rows
+        row = rows.newest(asker.actor) if run == "last" else rows.find(run)
+        if (
+            row is None
+            or row.actor[0] != asker.actor
+            or not (row.live or self._readable(self._report(row.run), asker))
+        ):
+            raise NotFound(f"not found: run {run}", hint="ragflow runs list")
+        return row
 
     def _report(self, run: str) -> Report:
         row = self._executor(resuming=False).rows.get(run)
