@@ -122,11 +122,9 @@ class Site:
 
     def pending(self, doomed: Doomed, run: str | None) -> list[dict[str, Any]]:
         """What waits for a decision: of one run, or of all."""
-        rows = self(doomed, "approvals", "list", "--all", "--json", who=LEA).out.splitlines()
-        found = [json.loads(row) for row in rows]
-        return [
-            one for one in found if run in (None, one["run"]) and one["status"] in ("pending", "unsettled")
-        ]
+        listed = [self(doomed, "approvals", "list", "--json", who=who).out for who in (LEA, MIA)]
+        found = {one["approval"]: one for out in listed for one in map(json.loads, out.splitlines())}
+        return [one for one in found.values() if run in (None, one["run"]) and one["status"] == "pending"]
 
     def decide(
         self,
@@ -137,20 +135,12 @@ class Site:
         detach: bool = False,
         **kill: Any,
     ) -> Ended:
-        """Let lea decide; of what nobody can tell she looks at the server first."""
+        """Let who may decide; of what nobody can tell they look at the server first."""
         if one["kind"] == "unsettled":
             verdict = "reject" if self.server.done[one["arguments"]["what"]] else "approve"
-        return self(
-            doomed,
-            "approvals",
-            verdict,
-            one["approval"],
-            "--digest",
-            one["digest"],
-            "--json",
-            who=LEA,
-            **kill,
-        )
+        flags = ["--digest", one["digest"], "--json", *(["--detach"] if detach else [])]
+        who = MIA if one["approvers"] == ["user:mia"] else LEA
+        return self(doomed, "approvals", verdict, one["approval"], *flags, who=who, **kill)
 
     def carry(self, doomed: Doomed, run: str, verdict: str = "approve") -> dict[str, Any]:
         """Resume and decide until the run has ended; return its record."""
