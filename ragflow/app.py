@@ -251,7 +251,7 @@ class App:
         """Give what came of the runs that the asker may see: ``ragflow.stats/1``."""
         from ragflow.watching.stats import stats
 
-        return stats(self.config, self._runs, self._history, asker, since=since, by=by)
+        return stats(self.config, self._history, asker, since=since, by=by)
 
     @map_errors()
     def health(self, *, fix: bool) -> "list[Check]":

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Engine
-
 from indexes.generations import Generations
 from ragflow.errors import NotAllowed, NotFound, OutsideCause, UsageError, map_errors
 from ragflow.identity import Asker
@@ -21,16 +19,15 @@ from ragflow.records import Run, new_id, timestamp
 from ragflow.redact import redact_all
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
-from ragflow.workflows import leases
-from ragflow.workflows.database import Database, server_engine
-from ragflow.workflows.dbos_engine import sqlite_engine
+from ragflow.workflows import leases, places
+from ragflow.workflows.database import Database
 from ragflow.workflows.declaring import Workflow, check_input, read_input
 from ragflow.workflows.discovery import discover, named
 from ragflow.workflows.errors import InputUnfit, RunHeld, WorkflowFailed
 from ragflow.workflows.executing import CallerOf, Executor, Outside
 from ragflow.workflows.flow import changed
 from ragflow.workflows.kept import as_json
-from ragflow.workflows.kept_steps import DBOS_FILE, beside, steps_of
+from ragflow.workflows.kept_steps import of_run
 from ragflow.workflows.outcomes import CANCELLED
 from ragflow.workflows.rows import FlowRow
 from ragflow.workflows.run_records import approvals_of, live_record
@@ -107,10 +104,7 @@ class Orchestration:
     def database(self) -> Database:
         """The database of runs, approvals and effects: of the workspace, or of ``database.url``."""
         self._app.workspace.mkdir(mode=0o700, exist_ok=True)  # records are this machine's own in any case
-        url = self._config.database.url
-        if url is None:
-            return Database.of_file(self._runs.path)
-        return Database.of_url(url, self._password)
+        return places.database(self._config)
 
     # -- runs ------------------------------------------------------------------------------------
 
@@ -310,17 +304,11 @@ class Orchestration:
             return Report(ended.to_json(), row.exit_code)
         if row.record is not None:
             return Report(row.record, row.exit_code)
-        with self.database.begin() as connection, beside(connection, self._app.workspace) as kept:
-            steps = steps_of(kept, [run])[run]
+        steps = of_run(self.database, self._app.workspace, run)
         shown = live_record(row, approvals_of(self.database, run), steps).to_json()
         return Report(shown, WAITING if row.status == "waiting" else row.exit_code)
 
     # -- wiring ----------------------------------------------------------------------------------
-
-    @property
-    def _password(self) -> str | None:
-        name = self._config.database.password_env
-        return None if name is None else self._config.secret(name)
 
     @cached_property
     def _reach(self) -> Reach:
@@ -331,7 +319,7 @@ class Orchestration:
             outside = Outside(
                 means=self._reach.means(self.workflows),
                 decided=lambda approval: self._reach.gate.decision(approval) is not None,
-                engine=self._engine,
+                engine=lambda: places.dbos_engine(self._config, connections=20),
                 folder=self._app.workspace / leases.FOLDER,
                 hide=self._config.runs.redact,
                 keep_days=self._config.runs.keep_days,
@@ -340,12 +328,6 @@ class Orchestration:
             self._opened = Executor(self.database, self._runs, outside)
         self._opened.resuming = self._opened.resuming or resuming
         return self._opened
-
-    def _engine(self) -> Engine:
-        url = self._config.database.url
-        if url is None:
-            return sqlite_engine(self._app.workspace / DBOS_FILE)
-        return server_engine(url, self._password, connections=20)
 
 
 def _left(report: Report) -> Report:

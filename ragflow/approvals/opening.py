@@ -10,6 +10,7 @@ from indexes.store import Store
 from ragflow.approvals.desk import Hidden
 from ragflow.config import Config
 from ragflow.library import Library
+from ragflow.workflows import places
 from ragflow.workflows.database import Database
 from ragflow.workflows.tables import requests
 
@@ -20,16 +21,13 @@ def opened(config: Config) -> Database | None:
     Raises:
         DatabaseGone: the server of ``database.url`` does not answer.
     """
-    place = config.database
-    if place.url is not None:
-        return Database.of_url(place.url, config.secret(place.password_env) if place.password_env else None)
-    path = file_of(config)
-    return Database.of_file(path) if _holds_requests(path) else None
+    there = config.database.url is not None or _holds_requests(file_of(config))
+    return places.database(config) if there else None
 
 
 def file_of(config: Config) -> Path:
     """Return where the requests of a workspace are, unless a server has them."""
-    return config.workspace / "runs.sqlite"
+    return config.workspace / places.RUNS_FILE
 
 
 def _holds_requests(path: Path) -> bool:

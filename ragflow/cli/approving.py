@@ -252,11 +252,8 @@ def went_on(app: "App", run: str) -> tuple[dict[str, Any] | None, int]:
     """
     from ragflow.workflows.errors import RunHeld
 
-    orchestration: Any = getattr(app, "orchestration", None)
-    if orchestration is None:
-        return None, 0
     try:
-        with orchestration() as work:
+        with app.orchestration() as work:
             report = work.go_on(run)
     except RunHeld:
         return None, 0

@@ -6,17 +6,13 @@ Looking makes nothing: without a database there is nothing going on.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
-from ragflow.config import Config
 from ragflow.records import Run
-from ragflow.run_files import opened
-from ragflow.runs import RunStore
 from ragflow.watching.tallies import percentiles
 from ragflow.workflows.tables import flows, requests
 
@@ -45,31 +41,6 @@ class Live:
     def runs_json(self) -> dict[str, int]:
         """Return the object ``live`` of ``ragflow.stats/1``."""
         return {status: self.runs[status] for status in ("running", "waiting")}
-
-
-@contextmanager
-def connected(config: Config, runs: RunStore) -> Iterator[Connection | None]:
-    """Give a connection to the tables of runs in progress; None where there are none.
-
-    Raises:
-        DatabaseGone: the server of ``database.url`` does not answer.
-    """
-    place = config.database
-    if place.url is None:
-        with opened(runs.path) as connection:
-            there = connection is not None and connection.dialect.has_table(connection, flows.name)
-            yield connection if there else None
-        return
-    from ragflow.workflows.database import server_engine
-    from ragflow.workflows.dbos_engine import answering
-
-    password = config.secret(place.password_env) if place.password_env else None
-    engine = server_engine(place.url, password, connections=1)
-    try:
-        with answering(engine), engine.connect() as connection:
-            yield connection if inspect(connection).has_table(flows.name) else None
-    finally:
-        engine.dispose()
 
 
 def now(connection: Connection, *, actor: str | None, since: str, moment: str) -> Live:

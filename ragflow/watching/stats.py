@@ -11,15 +11,15 @@ from ragflow.errors import UsageError
 from ragflow.history import History
 from ragflow.identity import Asker
 from ragflow.records import Run, timestamp
-from ragflow.runs import RunStore
 from ragflow.watching import live
 from ragflow.watching.tallies import TASKS, By, Tally, keys
+from ragflow.workflows.places import reading
 
 SCHEMA = "ragflow.stats/1"
 
 
 def stats(
-    config: Config, runs: RunStore, history: History, asker: Asker, *, since: str | None, by: By | None
+    config: Config, history: History, asker: Asker, *, since: str | None, by: By | None
 ) -> dict[str, Any]:
     """Return the figures of the asker's runs; an auditor's are those of all.
 
@@ -35,7 +35,7 @@ def stats(
     actor = None if asker.auditor and not asker.acting else asker.actor
     whole, other = Tally(), Counter[str]()
     groups: defaultdict[str | None, Tally] = defaultdict(Tally)
-    with live.connected(config, runs) as connection:
+    with reading(config) as connection:
         going = live.Live()
         if connection is not None:
             going = live.now(connection, actor=actor, since=begin, moment=timestamp(moment))

@@ -21,12 +21,13 @@ from ragflow.run_files import truncate_log
 from ragflow.runs import RunStore
 from ragflow.watching import exporting
 from ragflow.workflows import leases
-from ragflow.workflows.database import Database, server_engine
-from ragflow.workflows.dbos_engine import answering, forget_at_rest, sqlite_engine
+from ragflow.workflows.database import Database
+from ragflow.workflows.dbos_engine import answering, forget_at_rest
 from ragflow.workflows.ending import closing, last_record, spoilt
 from ragflow.workflows.errors import DatabaseGone, RunHeld
-from ragflow.workflows.kept_steps import DBOS_FILE, beside, known, steps_of
+from ragflow.workflows.kept_steps import DBOS_FILE, beside, known, of_run
 from ragflow.workflows.outcomes import ERASED
+from ragflow.workflows.places import dbos_engine
 from ragflow.workflows.rows import LIVE, FlowRow, Rows, row_of
 from ragflow.workflows.run_records import approvals_of
 from ragflow.workflows.scrubbing import expired, scrub
@@ -114,8 +115,7 @@ class Reach:
         return [row.run for row in rows if self._names(row)]
 
     def _names(self, row: FlowRow) -> bool:
-        with self.database.begin() as connection, beside(connection, self.config.workspace) as kept:
-            steps = steps_of(kept, [row.run])[row.run]
+        steps = of_run(self.database, self.config.workspace, row.run)
         return spoilt(row, approvals_of(self.database, row.run), steps, [self.document])
 
     def _ended(self, run: str) -> bool:
@@ -136,8 +136,7 @@ class Reach:
         return True
 
     def _end(self, row: FlowRow) -> None:
-        with self.database.begin() as connection, beside(connection, self.config.workspace) as kept:
-            steps = steps_of(kept, [row.run])[row.run]
+        steps = of_run(self.database, self.config.workspace, row.run)
         approvals = approvals_of(self.database, row.run, ended=True)
         before = self.runs.get(row.run)  # where its process died between record and row
         record = before or self.runs.add(last_record(row, ERASED, steps, approvals)[0])
@@ -194,16 +193,10 @@ def expire(config: Config, *, now: datetime | None = None) -> None:
 @contextmanager
 def _resting(config: Config) -> Iterator[Engine | None]:
     """Give an engine to DBOS's tables; None where there is no file of them."""
-    url, name = config.database.url, config.database.password_env
-    path = config.workspace / DBOS_FILE
-    if url is None and not path.exists():
+    if config.database.url is None and not (config.workspace / DBOS_FILE).exists():
         yield None
         return
-    engine = (
-        sqlite_engine(path)
-        if url is None
-        else server_engine(url, None if name is None else config.secret(name), connections=2)
-    )
+    engine = dbos_engine(config, connections=2)
     try:
         with answering(engine):
             yield engine

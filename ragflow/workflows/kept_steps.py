@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, TableClause, column, create_engine, i
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
+from ragflow.workflows.database import Database
 from ragflow.workflows.dbos_engine import KeptStep
 
 DBOS_FILE = "dbos.sqlite"  # in the workspace, where no server has the tables
@@ -35,6 +36,12 @@ def steps_of(connection: Connection | None, runs: Collection[str]) -> Mapping[st
             if isinstance(envelope, dict):  # DBOS's own calls give none
                 found[row.workflow_uuid].append(KeptStep(row.function_name, envelope))
     return found
+
+
+def of_run(database: Database, workspace: Path, run: str) -> list[KeptStep]:
+    """Return the kept steps of one run. Raises ``DatabaseGone``."""
+    with database.begin() as connection, beside(connection, workspace) as kept:
+        return steps_of(kept, [run])[run]
 
 
 def known(connection: Connection | None) -> list[str]:

@@ -3,19 +3,17 @@
 Reading alone: no lease is taken, no table is made, and a workspace without workflows is left as it is.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
 from ragflow.config import Config
 from ragflow.records import Run, canonical
-from ragflow.workflows.database import server_engine
-from ragflow.workflows.dbos_engine import answering
-from ragflow.workflows.kept_steps import beside, looking, steps_of
+from ragflow.workflows.kept_steps import beside, steps_of
 from ragflow.workflows.leases import living
+from ragflow.workflows.places import reading
 from ragflow.workflows.rows import LIVE, FlowRow, row_of
 from ragflow.workflows.run_records import live_record, requests_of
 from ragflow.workflows.tables import flows
@@ -43,7 +41,7 @@ class LiveRuns:
         wanted = wanted.where(flows.c.status.in_(("running", "waiting")) | flows.c.record.is_not(None))
         if owner is not None:
             wanted = wanted.where(flows.c.actor.startswith(canonical([owner])[:-1], autoescape=True))
-        with self._reading() as connection:
+        with reading(self._config) as connection:
             if connection is None:
                 return []
             rows = [row_of(one) for one in connection.execute(wanted.limit(limit))]
@@ -51,7 +49,7 @@ class LiveRuns:
 
     def get(self, run: str) -> Run | None:
         """Return a run, or None. Raises ``DatabaseGone``."""
-        with self._reading() as connection:
+        with reading(self._config) as connection:
             if connection is None:
                 return None
             found = connection.execute(select(flows).where(flows.c.run == run)).one_or_none()
@@ -79,7 +77,7 @@ class LiveRuns:
         Raises ``DatabaseGone``.
         """
         wanted = select(flows.c.status, flows.c.owner).where(flows.c.status.in_(LIVE))
-        with self._reading() as connection:
+        with reading(self._config) as connection:
             if connection is None:
                 return None
             rows = connection.execute(wanted).all()
@@ -91,22 +89,3 @@ class LiveRuns:
             left=sum(owner is None or owner in dead for owner in running),
             waiting=len(rows) - len(running),
         )
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection | None]:
-        url = self._config.database.url
-        if url is None:
-            with looking(self._path) as connection:  # damaged, or not to be read: the records say so
-                yield None if connection is None else _with_runs(connection)
-            return
-        name = self._config.database.password_env
-        engine = server_engine(url, None if name is None else self._config.secret(name), connections=1)
-        try:
-            with answering(engine), engine.connect() as connection:
-                yield _with_runs(connection)
-        finally:
-            engine.dispose()
-
-
-def _with_runs(connection: Connection) -> Connection | None:
-    return connection if inspect(connection).has_table(flows.name) else None

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 import ragflow
 from ragflow import errors as base
-from ragflow import orchestration
 from ragflow.errors import DiskFull, RagflowError
 from ragflow.redact import redact_all
-from ragflow.workflows import errors, executing
+from ragflow.workflows import errors, executing, places
 from ragflow.workflows.contracts import Suspended
 from ragflow.workflows.dbos_engine import sqlite_engine
 from ragflow.workflows.durable import DurableSteps, Stopped
@@ -149,13 +148,13 @@ def test_a_full_disk_ends_the_command_and_not_the_run(opened, folder, mia, monke
 
     opened.start("count", {}, asker=mia)
     opened.close()
-    monkeypatch.setattr(orchestration, "sqlite_engine", small)
+    monkeypatch.setattr(places, "sqlite_engine", small)
     with pytest.raises(DiskFull):
         opened.start("large", {}, asker=mia)
     (left, _) = opened._app.runs(9, mia)
     assert left["status"] == "running"
     opened.close()
-    monkeypatch.setattr(orchestration, "sqlite_engine", made)
+    monkeypatch.setattr(places, "sqlite_engine", made)
     assert opened.resume(left["run"], mia).record["output"] == {"size": 1_000_000}
     assert did(folder) == ["0", "1", "2", "first"]
 
